@@ -29,7 +29,7 @@ public abstract class CommitItem : IQueued<CommitItem>
 {
     CommitItem? IQueued<CommitItem>.Next { get; set; }
 
-    public CommitKind Kind { get; protected set; }
+    public CommitKind Kind { get; protected internal set; }
 
     /// <summary>The shard's epoch under which the actor judged; the writer refuses items of an earlier one.</summary>
     public int Epoch { get; set; }
