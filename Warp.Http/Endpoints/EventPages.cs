@@ -28,7 +28,7 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
         {
             using var page = await actor.ReadAsync(range.From, range.To, range.Descending, PageEvents, PageBytes, context.RequestAborted);
             written += Write(page, filter, separator, written);
-            if (json.Length >= SendAtBytes) await SendAsync();
+            await SendIfLongAsync();
             if (page.NextSeq == 0) break;
             range = range.Descending ? range with { To = page.NextSeq } : range with { From = page.NextSeq };
         }
@@ -51,6 +51,8 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
 
         return null;
     }
+
+    public ValueTask SendIfLongAsync() => json.Length >= SendAtBytes ? SendAsync() : ValueTask.CompletedTask;
 
     /// <summary>Sends what is written so far and waits while the client does not take it.</summary>
     public async ValueTask SendAsync()

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 
@@ -16,6 +17,8 @@ internal sealed partial class StreamSession
     private static readonly TimeSpan s_pauseMin = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan s_pauseMax = TimeSpan.FromMilliseconds(32);
 
+    private readonly PipeReader _body = context.Request.BodyReader;
+
     /// <summary>The start of a line whose end has not come yet.</summary>
     private readonly JsonBuffer _carry = JsonBuffer.Rent();
 
@@ -26,14 +29,13 @@ internal sealed partial class StreamSession
 
     private async Task ReadAsync()
     {
-        var reader = context.Request.BodyReader;
         while (!_clientGone && _stopReason == StopReason.None)
         {
             Volatile.Write(ref _waitingSince, clock.GetTimestamp());
-            var result = await RequestBody.ReadAsync(reader);
+            var result = await RequestBody.ReadAsync(_body);
             Volatile.Write(ref _waitingSince, 0);
             foreach (var segment in result.Buffer) await TakeAsync(segment);
-            reader.AdvanceTo(result.Buffer.End);
+            _body.AdvanceTo(result.Buffer.End);
             if (!result.IsCompleted) continue;
             if (_carry.Length > 0 || _tooLongBytes > 0) await EndLineAsync(default);
             return;
@@ -43,7 +45,7 @@ internal sealed partial class StreamSession
     private void StopReading(StopReason reason)
     {
         _stopReason = reason;
-        context.Request.BodyReader.CancelPendingRead();
+        _body.CancelPendingRead();
     }
 
     private void LookForIdleness()

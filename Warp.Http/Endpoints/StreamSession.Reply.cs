@@ -99,7 +99,7 @@ internal sealed partial class StreamSession
             }
 
             // The reading loop may be waiting for bytes that nobody will send.
-            if (_clientGone) context.Request.BodyReader.CancelPendingRead();
+            if (_clientGone) _body.CancelPendingRead();
         }
 
         _replies.Clear();

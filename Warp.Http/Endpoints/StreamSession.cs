@@ -31,7 +31,7 @@ internal sealed partial class StreamSession(
     public async Task RunAsync(CancellationToken stopping)
     {
         using var onStopping = stopping.Register(static s => ((StreamSession)s!).StopReading(StopReason.Stopping), this);
-        using var idle = clock.CreateTimer(static s => ((StreamSession)s!).LookForIdleness(), this, options.IdleTimeout / 4, options.IdleTimeout / 4);
+        await using var idle = clock.CreateTimer(static s => ((StreamSession)s!).LookForIdleness(), this, options.IdleTimeout / 4, options.IdleTimeout / 4);
         var replying = ReplyAsync();
         Exception? broken = null;
         try
