@@ -1,23 +1,109 @@
+using System.IO.Hashing;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Warp.Http.Events;
+
 namespace Warp.Http.Storage;
 
-/// <summary>SKETCH. A shard refuses reads or writes: damaged or its disk fails.</summary>
-public sealed class ShardUnavailableException(string message) : Exception(message)
+/// <summary>All shards of a data directory.</summary>
+public sealed class Store : IDisposable
 {
-    public bool IsTransient { get; init; }
-}
+    /// <summary>SQLite 3.7.0 to 3.51.2 can corrupt a WAL that is reset while another connection writes; https://www.sqlite.org/wal.html.</summary>
+    private static readonly Version SqliteMin = new(3, 51, 3);
 
-/// <summary>SKETCH: all shards of a data directory.</summary>
-public sealed class Store
-{
-    public ulong StoreId => throw new NotSupportedException();
-    public int Shards => throw new NotSupportedException();
-    /// <summary>fsync or os.</summary>
-    public string Durability => throw new NotSupportedException();
-    public string SqliteVersion => throw new NotSupportedException();
-    /// <summary>The opaque cursor of every shard's durable position; the string is shared between calls while no position moves.</summary>
-    public string CurrentCursor => throw new NotSupportedException();
-    /// <summary>Null when every shard serves; else the parts in trouble, for readiness.</summary>
-    public IReadOnlyList<string> Troubles => throw new NotSupportedException();
-    /// <summary>True if at least one shard takes appends and reads.</summary>
-    public bool IsServing => throw new NotSupportedException();
+    private readonly DataDirectory _directory;
+    private readonly Shard[] _shards;
+    private CachedCursor _cursor = new([], "");
+
+    public Store(IOptions<StoreOptions> options, TimeProvider time, ILogger<Store> logger)
+    {
+        if (SqliteDatabase.LibraryVersion < SqliteMin)
+            throw new DataDirectoryException($"SQLite {SqliteDatabase.LibraryVersion} is loaded; at least {SqliteMin} is needed.");
+        Options = options.Value;
+        _directory = DataDirectory.Open(Options, time);
+        Readers = new ReaderPool(Math.Max(2, Environment.ProcessorCount));
+        _shards = new Shard[_directory.Shards];
+        try
+        {
+            for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard(i, _directory, Options, time, logger);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Changes only when a backup is restored: cursors of before are then foreign.</summary>
+    public ulong StoreId => _directory.StoreId;
+
+    public string DirectoryPath => _directory.Path;
+
+    public int Shards => _shards.Length;
+
+    /// <summary>As configured: <c>fsync</c> or <c>os</c>.</summary>
+    public string Durability => Options.Durability == Storage.Durability.Os ? "os" : "fsync";
+
+    public string SqliteVersion => SqliteDatabase.LibraryVersion.ToString();
+
+    /// <summary>Every shard's durable position in the form that clients see. The string is shared while no position moves.</summary>
+    public string CurrentCursor
+    {
+        get
+        {
+            var cached = Volatile.Read(ref _cursor);
+            return IsCurrent(cached) ? cached.Text : MakeCursor();
+        }
+    }
+
+    /// <summary>What is wrong, part by part; empty = nothing.</summary>
+    public IReadOnlyList<string> Troubles => [.. _shards.Select(s => s.Trouble).OfType<string>()];
+
+    /// <summary>True if at least one shard takes reads.</summary>
+    public bool IsServing => _shards.Any(s => s.Damage is null);
+
+    internal StoreOptions Options { get; }
+
+    internal ReaderPool Readers { get; }
+
+    internal ReadOnlySpan<Shard> AllShards => _shards;
+
+    internal long IdSeed => EventIdHash.SeedOf(_directory.NameSecret);
+
+    internal NameTag TagOf(ReadOnlySpan<byte> name) => NameTag.Of(name, _directory.NameSecret);
+
+    /// <summary>The shard that a name belongs to for ever: a hash of the name over the fixed number of shards.</summary>
+    internal Shard ShardOf(ReadOnlySpan<byte> name)
+    {
+        if (_shards.Length == 1) return _shards[0];
+        var hash = XxHash3.HashToUInt64(name);
+        return _shards[(int)Math.BigMul(hash, (ulong)_shards.Length, out _)];
+    }
+
+    /// <summary>Commits what is queued, then closes all files.</summary>
+    public void Dispose()
+    {
+        foreach (var shard in _shards) shard?.Dispose();
+        Readers.Dispose();
+        _directory.Dispose();
+    }
+
+    private bool IsCurrent(CachedCursor cached)
+    {
+        if (cached.Positions.Length != _shards.Length) return false;
+        for (var i = 0; i < _shards.Length; i++)
+            if (cached.Positions[i] != _shards[i].DurablePosition) return false;
+        return true;
+    }
+
+    private string MakeCursor()
+    {
+        var positions = new long[_shards.Length];
+        for (var i = 0; i < positions.Length; i++) positions[i] = _shards[i].DurablePosition;
+        var cursor = new CachedCursor(positions, Cursor.Format(StoreId, positions));
+        Volatile.Write(ref _cursor, cursor);
+        return cursor.Text;
+    }
+
+    private sealed record CachedCursor(long[] Positions, string Text);
 }

@@ -1,0 +1,145 @@
+using System.Text.RegularExpressions;
+using Warp.Http.Aggregates.Values;
+using Warp.Http.Events;
+
+namespace Warp.Http.Aggregates;
+
+/// <summary>The definitions of aggregates: durable in a file of their own, read from memory.</summary>
+/// <remarks>
+/// Any thread. Readers take <see cref="Current"/>, one immutable set that is swapped after a change is durable; writers go one after
+/// another. A definition that is gone leaves its readers to the default merge.
+/// </remarks>
+public sealed partial class AggregateCatalog : IDisposable
+{
+    /// <summary>The file's name in the data directory.</summary>
+    public const string FileName = "definitions.db";
+
+    /// <summary>What was accepted once is read again whatever the limits are now.</summary>
+    private static readonly Limits StoredLimits = new() { ExpressionChars = int.MaxValue, TypeChars = int.MaxValue, KindChars = int.MaxValue, JsonDepth = FoldLimits.ValueDepth };
+
+    private readonly Lock _writing = new();
+    private readonly DefinitionStore _store;
+    private readonly Limits _limits;
+    private readonly TimeProvider _time;
+    private readonly string _path;
+    private volatile AggregateSet _current;
+    private bool _isStale; // under _writing: a write failed, and the file may say more than the memory
+
+    private AggregateCatalog(string path, DefinitionStore store, Limits limits, TimeProvider time)
+    {
+        _path = path;
+        _store = store;
+        _limits = limits;
+        _time = time;
+        _current = Load();
+    }
+
+    /// <summary>The definitions that stand now.</summary>
+    public AggregateSet Current => _current;
+
+    /// <summary>Opens or creates the file in the data directory, which must exist.</summary>
+    /// <exception cref="DefinitionStoreException">The file is damaged, locked, of another format, or can't be created.</exception>
+    public static AggregateCatalog Open(string dataDirectory, Limits limits, TimeProvider time)
+    {
+        var path = Path.Combine(dataDirectory, FileName);
+        var store = DefinitionStore.Open(path);
+        try
+        {
+            return new AggregateCatalog(path, store, limits, time);
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The rule that a name breaks, or null: <c>[A-Za-z][A-Za-z0-9_.-]{0,63}</c>.</summary>
+    public static string? NameError(string name) =>
+        NamePattern().IsMatch(name) ? null : $"An aggregate's name matches [A-Za-z][A-Za-z0-9_.-]* and has at most {Limits.NameChars} characters.";
+
+    /// <summary>Defines an aggregate or replaces its definition; on return it is durable, and readers see it.</summary>
+    /// <param name="name">A name that <see cref="NameError"/> accepts.</param>
+    /// <param name="body">UTF-8 JSON; copied.</param>
+    /// <exception cref="DefinitionStoreException">It can't be written; whether it was is unknown, and putting it again is safe.</exception>
+    public PutOutcome Put(string name, ReadOnlySpan<byte> body)
+    {
+        if (NameError(name) is { } error) throw new ArgumentException(error, nameof(name));
+
+        // Compiled before the lock: a large body keeps nobody waiting.
+        var definition = AggregateDefinition.Parse(body, _limits, out var errors);
+        if (definition is null) return new PutOutcome(PutStatus.Invalid, Entry: null, errors);
+        lock (_writing)
+        {
+            Refresh();
+            var standing = _current.Find(name);
+            if (standing is not null && JsonEquality.AreEqual(standing.Definition.Source.Span, body))
+                return new PutOutcome(PutStatus.Unchanged, standing, []);
+            var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+            var version = Write(() => _store.Add(name, now, definition.Source.ToArray()));
+            var entry = new AggregateEntry(name, version, definition, standing?.CreatedAtMs ?? now, now);
+            _current = new AggregateSet(_current.All.Where(other => !IsNamed(other, name)).Append(entry));
+            return new PutOutcome(standing is null ? PutStatus.Created : PutStatus.Replaced, entry, []);
+        }
+    }
+
+    /// <summary>Removes a definition; false if the name isn't defined.</summary>
+    /// <exception cref="DefinitionStoreException">It can't be written; whether it was is unknown.</exception>
+    public bool Delete(string name)
+    {
+        lock (_writing)
+        {
+            Refresh();
+            if (_current.Find(name) is null) return false;
+            Write(() =>
+            {
+                _store.Delete(name);
+                return 0;
+            });
+            _current = new AggregateSet(_current.All.Where(other => !IsNamed(other, name)));
+            return true;
+        }
+    }
+
+    /// <summary>The versions of a definition since its name was last deleted, oldest first; empty if it isn't defined.</summary>
+    /// <exception cref="DefinitionStoreException">The file can't be read.</exception>
+    public IReadOnlyList<AggregateVersion> ReadVersions(string name)
+    {
+        lock (_writing)
+            return [.. _store.ReadVersions(name).Select(stored => new AggregateVersion(stored.Version, stored.WrittenAtMs, stored.Body))];
+    }
+
+    public void Dispose()
+    {
+        lock (_writing) _store.Dispose();
+    }
+
+    private void Refresh()
+    {
+        if (!_isStale) return;
+        _current = Load();
+        _isStale = false;
+    }
+
+    private T Write<T>(Func<T> write)
+    {
+        // Set first: whatever way the write fails, the next writer looks at what the file holds.
+        _isStale = true;
+        var result = write();
+        _isStale = false;
+        return result;
+    }
+
+    private AggregateSet Load() => new(_store.ReadCurrent().Select(row =>
+    {
+        var (stored, createdAtMs) = row;
+        var definition = AggregateDefinition.Parse(stored.Body, StoredLimits, out var errors)
+            ?? throw new DefinitionStoreException($"Version {stored.Version} of {stored.Name} in {_path} is no definition: {errors[0].Path}: {errors[0]}");
+        return new AggregateEntry(stored.Name, stored.Version, definition, createdAtMs, stored.WrittenAtMs);
+    }));
+
+    private static bool IsNamed(AggregateEntry entry, string name) => string.Equals(entry.Name, name, StringComparison.Ordinal);
+
+    [GeneratedRegex(@"\A[A-Za-z][A-Za-z0-9_.-]{0,63}\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex NamePattern();
+}

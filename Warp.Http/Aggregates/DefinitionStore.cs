@@ -1,0 +1,158 @@
+using Microsoft.Data.Sqlite;
+
+namespace Warp.Http.Aggregates;
+
+/// <summary>A stored version of a definition.</summary>
+internal sealed record StoredDefinition(string Name, int Version, long WrittenAtMs, byte[] Body);
+
+/// <summary>Definitions on disk: a row a version, kept for ever, so that a version number never means two things.</summary>
+/// <remarks>
+/// One thread at a time. A definition is written rarely and must survive its answer: a rollback journal with synchronous=FULL needs no
+/// second file between writes and no checkpoint.
+/// </remarks>
+internal sealed class DefinitionStore : IDisposable
+{
+    /// <summary>Written into the file's header (<c>PRAGMA user_version</c>); another number is another layout.</summary>
+    private const int Format = 1;
+
+    /// <summary>Seconds to wait for another process that reads the file, such as a person with the sqlite3 shell.</summary>
+    private const int BusySeconds = 5;
+
+    private readonly string _path;
+    private readonly SqliteConnection _connection;
+
+    private DefinitionStore(string path, SqliteConnection connection)
+    {
+        _path = path;
+        _connection = connection;
+    }
+
+    /// <exception cref="DefinitionStoreException">The file is damaged, locked, of another format, or can't be created.</exception>
+    public static DefinitionStore Open(string path)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = BusySeconds }.ToString());
+        try
+        {
+            connection.Open();
+            var store = new DefinitionStore(path, connection);
+            store.Prepare();
+            return store;
+        }
+        catch (SqliteException e)
+        {
+            connection.Dispose();
+            throw DefinitionStoreException.Of(path, e);
+        }
+        catch (DefinitionStoreException)
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The versions that stand, the latest of each name that is not deleted, with when the name was first defined.</summary>
+    public IReadOnlyList<(StoredDefinition Latest, long CreatedAtMs)> ReadCurrent() => Guard(() =>
+    {
+        using var command = Command(
+            """
+            SELECT name, version, written_ms, body, min(written_ms) OVER (PARTITION BY name) AS created_ms,
+                   row_number() OVER (PARTITION BY name ORDER BY version DESC) AS latest
+            FROM definition WHERE NOT deleted ORDER BY name
+            """);
+        using var reader = command.ExecuteReader();
+        var found = new List<(StoredDefinition, long)>();
+        while (reader.Read())
+            if (reader.GetInt64(5) == 1) found.Add((Read(reader), reader.GetInt64(4)));
+        return found;
+    });
+
+    /// <summary>The versions of a name since it was last deleted, oldest first.</summary>
+    public IReadOnlyList<StoredDefinition> ReadVersions(string name) => Guard(() =>
+    {
+        using var command = Command("SELECT name, version, written_ms, body FROM definition WHERE name = $name AND NOT deleted ORDER BY version");
+        command.Parameters.AddWithValue("$name", name);
+        using var reader = command.ExecuteReader();
+        var versions = new List<StoredDefinition>();
+        while (reader.Read()) versions.Add(Read(reader));
+        return versions;
+    });
+
+    /// <summary>Writes the next version and answers its number; durable on return.</summary>
+    public int Add(string name, long writtenAtMs, byte[] body) => Guard(() =>
+    {
+        using var command = Command(
+            """
+            INSERT INTO definition(name, version, written_ms, body)
+            SELECT $name, coalesce(max(version), 0) + 1, $written, $body FROM definition WHERE name = $name
+            RETURNING version
+            """);
+        command.Parameters.AddWithValue("$name", name);
+        command.Parameters.AddWithValue("$written", writtenAtMs);
+        command.Parameters.AddWithValue("$body", body);
+        return Convert.ToInt32(command.ExecuteScalar());
+    });
+
+    /// <summary>Marks every version of a name as deleted; durable on return.</summary>
+    public void Delete(string name) => Guard(() =>
+    {
+        using var command = Command("UPDATE definition SET deleted = 1 WHERE name = $name");
+        command.Parameters.AddWithValue("$name", name);
+        return command.ExecuteNonQuery();
+    });
+
+    public void Dispose() => _connection.Dispose();
+
+    private void Prepare()
+    {
+        var format = Convert.ToInt32(Scalar("PRAGMA user_version"));
+        if (format is not (0 or Format))
+            throw new DefinitionStoreException($"The definitions in {_path} have format {format}; this version of the service reads format {Format}.");
+        Scalar("PRAGMA journal_mode = TRUNCATE");
+        Scalar("PRAGMA synchronous = FULL");
+
+        // One transaction: a crash leaves either no table and format 0, or both.
+        Scalar(
+            $"""
+            BEGIN IMMEDIATE;
+            CREATE TABLE IF NOT EXISTS definition(
+                name TEXT NOT NULL, version INTEGER NOT NULL, written_ms INTEGER NOT NULL, body BLOB NOT NULL,
+                deleted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID;
+            PRAGMA user_version = {Format};
+            COMMIT
+            """);
+
+        // Definitions are few and small: the whole file is checked at every start.
+        if (Scalar("PRAGMA quick_check") is not "ok")
+            throw new DefinitionStoreException($"The file {_path} is damaged; restore it from a backup, or remove it and define the aggregates again.");
+    }
+
+    private object? Scalar(string sql)
+    {
+        using var command = Command(sql);
+        return command.ExecuteScalar();
+    }
+
+    private SqliteCommand Command(string sql)
+    {
+        var command = _connection.CreateCommand();
+#pragma warning disable CA2100 // Constant texts of this class; values are parameters.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        return command;
+    }
+
+    private T Guard<T>(Func<T> body)
+    {
+        try
+        {
+            return body();
+        }
+        catch (SqliteException e)
+        {
+            throw DefinitionStoreException.Of(_path, e);
+        }
+    }
+
+    private static StoredDefinition Read(SqliteDataReader reader) =>
+        new(reader.GetString(0), reader.GetInt32(1), reader.GetInt64(2), reader.GetFieldValue<byte[]>(3));
+}

@@ -1,0 +1,28 @@
+using Microsoft.Data.Sqlite;
+
+namespace Warp.Http.Aggregates;
+
+/// <summary>The file with the definitions can't be read or written. The message names the file and what to do.</summary>
+public sealed class DefinitionStoreException : Exception
+{
+    public DefinitionStoreException(string message, Exception? inner = null)
+        : base(message, inner)
+    {
+    }
+
+    /// <summary>True if the same call may succeed later: the file is locked or its disk is full.</summary>
+    public bool IsTransient { get; private init; }
+
+    internal static DefinitionStoreException Of(string path, SqliteException e) => e.SqliteErrorCode switch
+    {
+        // SQLITE_BUSY, SQLITE_LOCKED
+        5 or 6 => new DefinitionStoreException($"The definitions in {path} are locked by another process.", e) { IsTransient = true },
+
+        // SQLITE_IOERR, SQLITE_FULL
+        10 or 13 => new DefinitionStoreException($"The definitions in {path} can't be written: {e.Message}", e) { IsTransient = true },
+
+        // SQLITE_CORRUPT, SQLITE_NOTADB
+        11 or 26 => new DefinitionStoreException($"The file {path} is damaged or not a file of definitions; restore it from a backup, or remove it and define the aggregates again.", e),
+        _ => new DefinitionStoreException($"The definitions in {path} can't be used: {e.Message}", e),
+    };
+}

@@ -1,0 +1,32 @@
+using Warp.Http.Storage;
+
+namespace Warp.Http.Entities;
+
+/// <summary>What is posted to an actor, and what the actor hands on to the writer: one object all the way, so that an append allocates nothing.</summary>
+public abstract class EntityCommand : CommitItem, IMailed<EntityCommand>, IThreadPoolWorkItem
+{
+    EntityCommand? IMailed<EntityCommand>.Next { get; set; }
+
+    int IMailed<EntityCommand>.Waiting { get; set; }
+
+    internal EntityActor? Actor { get; set; }
+
+    /// <summary>Set by the registry before the actor's first look at the command.</summary>
+    internal abstract void Judge(EntityActor actor, bool mayReadDisk);
+
+    /// <summary>The command ends without the writer: nothing was in flight that its answer depends on.</summary>
+    void IThreadPoolWorkItem.Execute() => Complete();
+
+    /// <summary>Makes a used command ready for another use.</summary>
+    protected void ResetItem()
+    {
+        Actor = null;
+        Entity = null;
+        Kind = CommitKind.Append;
+        Failure = CommitFailure.None;
+        IsFirstOfEntity = false;
+        FirstSeq = 0;
+        CommittedMs = 0;
+        Epoch = 0;
+    }
+}

@@ -1,0 +1,154 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Warp.Http.Storage;
+
+/// <summary>
+/// The data directory: locked, with a manifest of what never changes, and the store's secret.
+/// <c>manifest.json</c>, <c>lock</c>, <c>keys/names.key</c>, <c>shards/000/…</c>.
+/// </summary>
+internal sealed partial class DataDirectory : IDisposable
+{
+    private const int FormatVersion = 1;
+    private const int SecretBytes = 32;
+
+    private readonly FileStream _lock;
+
+    private DataDirectory(string path, FileStream held, Manifest manifest, byte[] nameSecret)
+    {
+        Path = path;
+        _lock = held;
+        StoreId = Convert.ToUInt64(manifest.StoreId, 16);
+        Shards = manifest.Shards;
+        NameSecret = nameSecret;
+    }
+
+    public string Path { get; }
+
+    public ulong StoreId { get; }
+
+    public int Shards { get; }
+
+    /// <summary>Keys the HMAC under which names are looked up and tombstones kept; without it a tombstone says nothing about a name.</summary>
+    public byte[] NameSecret { get; }
+
+    public static DataDirectory Open(StoreOptions options, TimeProvider time)
+    {
+        var path = System.IO.Path.GetFullPath(options.DataDirectory);
+        try
+        {
+            CreatePrivate(path);
+            var held = Lock(path);
+            try
+            {
+                var manifest = ReadManifest(path) ?? CreateManifest(path, options, time);
+                if (options.Shards is { } wanted && wanted != manifest.Shards)
+                    throw new DataDirectoryException($"The data directory {path} has {manifest.Shards} shard(s), fixed when it was created; Warp__Shards says {wanted}.");
+                return new DataDirectory(path, held, manifest, ReadSecret(path));
+            }
+            catch
+            {
+                held.Dispose();
+                throw;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataDirectoryException($"The data directory {path} cannot be used: {e.Message}", e);
+        }
+    }
+
+    public string ShardPath(int shard)
+    {
+        CreatePrivate(System.IO.Path.Combine(Path, "shards"));
+        var path = System.IO.Path.Combine(Path, "shards", shard.ToString("D3"));
+        CreatePrivate(path);
+        return path;
+    }
+
+    public void Dispose() => _lock.Dispose();
+
+    private static FileStream Lock(string path)
+    {
+        try
+        {
+            return new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new DataDirectoryException($"The data directory {path} is in use by another process.", e);
+        }
+    }
+
+    private static Manifest? ReadManifest(string path)
+    {
+        var file = System.IO.Path.Combine(path, "manifest.json");
+        if (!File.Exists(file)) return null;
+        Manifest? manifest;
+        try
+        {
+            manifest = JsonSerializer.Deserialize(File.ReadAllBytes(file), ManifestJson.Default.Manifest);
+        }
+        catch (JsonException e)
+        {
+            throw new DataDirectoryException($"{file} cannot be read: {e.Message}", e);
+        }
+
+        if (manifest is null || manifest.Format != FormatVersion)
+            throw new DataDirectoryException($"{file} has format {manifest?.Format}; this version reads format {FormatVersion}.");
+        return manifest;
+    }
+
+    private static Manifest CreateManifest(string path, StoreOptions options, TimeProvider time)
+    {
+        // Data without its manifest is not a new store: a new secret would make every stored name unfindable.
+        if (Directory.Exists(System.IO.Path.Combine(path, "shards")))
+            throw new DataDirectoryException($"{path} has shards but no manifest.json; restore the manifest, or point Warp__DataDirectory at an empty directory.");
+        CreatePrivate(System.IO.Path.Combine(path, "keys"));
+        WriteDurably(System.IO.Path.Combine(path, "keys", "names.key"), RandomNumberGenerator.GetBytes(SecretBytes));
+        var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+        var manifest = new Manifest(FormatVersion, id, options.ShardsForNewDirectory, time.GetUtcNow());
+        WriteDurably(System.IO.Path.Combine(path, "manifest.json"), JsonSerializer.SerializeToUtf8Bytes(manifest, ManifestJson.Default.Manifest));
+        return manifest;
+    }
+
+    private static byte[] ReadSecret(string path)
+    {
+        var file = System.IO.Path.Combine(path, "keys", "names.key");
+        var secret = File.Exists(file) ? File.ReadAllBytes(file) : [];
+        if (secret.Length != SecretBytes)
+            throw new DataDirectoryException($"{file} is missing or not {SecretBytes} bytes long; without it no entity can be found. Restore it from where keys/ is kept.");
+        return secret;
+    }
+
+    /// <summary>Written beside, synced and renamed: the file is there whole or not at all.</summary>
+    private static void WriteDurably(string file, byte[] content)
+    {
+        var beside = file + ".new";
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using (var stream = new FileStream(beside, options))
+        {
+            stream.Write(content);
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(beside, file, overwrite: true);
+        DirectorySync.Flush(System.IO.Path.GetDirectoryName(file)!);
+    }
+
+    private static void CreatePrivate(string path)
+    {
+        if (Directory.Exists(path)) return;
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
+        else Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        DirectorySync.Flush(System.IO.Path.GetDirectoryName(path)!);
+    }
+
+    internal sealed record Manifest(int Format, string StoreId, int Shards, DateTimeOffset CreatedAt);
+
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+    [JsonSerializable(typeof(Manifest))]
+    private sealed partial class ManifestJson : JsonSerializerContext;
+}

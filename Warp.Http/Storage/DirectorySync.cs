@@ -1,0 +1,45 @@
+using System.Runtime.InteropServices;
+
+namespace Warp.Http.Storage;
+
+/// <summary>Makes the entries of a directory durable: a file that was created, renamed or unlinked stays so after a power cut.</summary>
+internal static partial class DirectorySync
+{
+    private const int ReadOnly = 0;
+
+    /// <exception cref="StorageException">The directory cannot be opened or synced.</exception>
+    public static void Flush(string directory)
+    {
+        // NTFS journals its directories; there is no call to make.
+        if (OperatingSystem.IsWindows()) return;
+        var descriptor = Open(directory, ReadOnly);
+        if (descriptor < 0) throw Error("open", directory);
+        try
+        {
+            if (FSync(descriptor) != 0) throw Error("fsync", directory);
+        }
+        finally
+        {
+            _ = Close(descriptor);
+        }
+    }
+
+    /// <summary>Makes a file's content durable through a descriptor of its own.</summary>
+    public static void FlushFile(string path)
+    {
+        using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        RandomAccess.FlushToDisk(handle);
+    }
+
+    private static StorageException Error(string call, string path) =>
+        new($"{call} of {path} failed with errno {Marshal.GetLastPInvokeError()}.");
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int FSync(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    private static partial int Close(int descriptor);
+}

@@ -1,0 +1,82 @@
+namespace Warp.Http.Storage;
+
+internal sealed partial class Maintenance
+{
+    /// <summary>
+    /// Carries erasures to the runs. First the fences are sealed (with them everything before is out of the journals), then each run that holds
+    /// an erased life is written again without it; when the last file that held it is unlinked, the erasure is complete.
+    /// One rotation and one rewrite serve all that wait.
+    /// </summary>
+    private void Erase()
+    {
+        _leaving.RemoveAll(task => task.IsCompletedSuccessfully);
+        if (_leaving.Find(task => task.IsFaulted) is { } failed)
+        {
+            _leaving.Remove(failed);
+            throw new StorageException("A file that was replaced cannot be unlinked; the next start deletes it.", failed.Exception);
+        }
+
+        var pending = _tombstones.Pending();
+        if (pending.Count == 0 || pending.Exists(t => _tombstones.IsUnsealed(t))) return;
+        var erased = pending.Select(t => t.Entity).ToList();
+        foreach (var run in _views.Current.Runs)
+            if (Holds(run, erased)) Rewrite(run);
+        if (_leaving.Exists(task => !task.IsCompletedSuccessfully)) return; // a page is still being read; looked at again next turn
+        foreach (var tombstone in pending)
+        {
+            _catalog.Completed(tombstone.ReceiptId);
+            _tombstones.Completed(tombstone);
+        }
+    }
+
+    private static bool Holds(Run run, List<long> entities)
+    {
+        var reader = run.Rent();
+        try
+        {
+            return entities.Exists(entity => reader.LastSeq(entity) > 0 || reader.HoldsName(entity));
+        }
+        finally
+        {
+            run.Return(reader);
+        }
+    }
+
+    /// <summary>Copies a run without the fenced lives and puts the copy in its place.</summary>
+    private void Rewrite(Run old)
+    {
+        var id = _catalog.NextFileId();
+        using (var builder = new RunBuilder(_directory, id, _idSeed))
+        {
+            CopyTo(builder, old);
+            builder.Finish(old.FirstPosition, old.LastPosition, old.LastMs);
+        }
+
+        var run = Run.Open(_directory, id);
+        StorageMetrics.SealedBytes.Add(run.Bytes);
+        _catalog.Replaced(old.Id, new RunEntry(run.Id, run.FirstPosition, run.LastPosition));
+        var gone = old.Retire();
+        _leaving.Add(gone);
+        _ = gone.ContinueWith(static (_, state) => ((Maintenance)state!).Due(), this, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        _views.Replace(view => new View(view.Runs.Replace(old, run), view.Memtables));
+    }
+
+    private void CopyTo(RunBuilder builder, Run run)
+    {
+        var reader = run.Rent();
+        try
+        {
+            using var names = reader.PrepareOnce("SELECT entity, name FROM names ORDER BY entity");
+            while (names.Step())
+                if (!_tombstones.IsFenced(names.Int64(0))) builder.AddName(names.Int64(0), NameTag.Of(names.Blob(1), _nameSecret), names.Blob(1));
+            using var pieces = reader.PrepareOnce(
+                "SELECT p.id, first_seq, last_seq, first_pos, last_pos, min_ms, max_ms, raw_len, aggregates, body, i.hashes FROM piece p LEFT JOIN ids i USING(id) ORDER BY p.id");
+            while (pieces.Step())
+                if (!_tombstones.IsFenced(Piece.EntityOf(pieces.Int64(0)))) builder.CopyPiece(pieces, pieces.Blob(10));
+        }
+        finally
+        {
+            run.Return(reader);
+        }
+    }
+}

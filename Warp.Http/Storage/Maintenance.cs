@@ -1,0 +1,208 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace Warp.Http.Storage;
+
+/// <summary>
+/// The background of one shard: makes the next journal ahead, seals memtables into runs, carries erasures to every file, syncs the mark,
+/// watches the disk's room.
+/// </summary>
+/// <remarks>
+/// One named thread. It never waits for the writer (the writer may be waiting for it): it asks for a rotation and comes back when that is done.
+/// Whatever fails is tried again at the next turn; nothing is half done, because a file counts only once the catalog names it.
+/// </remarks>
+internal sealed partial class Maintenance : IDisposable
+{
+    private static readonly TimeSpan Turn = TimeSpan.FromSeconds(1);
+
+    private readonly AutoResetEvent _due = new(initialState: false);
+    private readonly string _directory;
+    private readonly Catalog _catalog;
+    private readonly ViewHolder _views;
+    private readonly HighWaterMark _mark;
+    private readonly Tombstones _tombstones;
+    private readonly StoreOptions _options;
+    private readonly byte[] _nameSecret;
+    private readonly long _idSeed;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Thread _thread;
+    private readonly List<Task> _leaving = [];
+    private readonly List<long> _emptyJournals;
+    private ShardWriter? _writer;
+    private long _flushedPosition;
+    private bool _rotationAsked;
+    private string? _trouble;
+    private volatile bool _storageFull;
+    private volatile bool _stopping;
+
+    public Maintenance(string name, string directory, Catalog catalog, ViewHolder views, HighWaterMark mark, Tombstones tombstones, IEnumerable<long> emptyJournals, byte[] nameSecret,
+        StoreOptions options, TimeProvider time, ILogger logger)
+    {
+        (_directory, _catalog, _views, _mark, _tombstones, _nameSecret, _options, _time, _logger) =
+            (directory, catalog, views, mark, tombstones, nameSecret, options, time, logger);
+        _idSeed = EventIdHash.SeedOf(nameSecret);
+        _emptyJournals = [.. emptyJournals];
+        _thread = new Thread(Loop) { Name = name, IsBackground = true };
+    }
+
+    /// <summary>What keeps it from its work; null = nothing does.</summary>
+    public string? Trouble => Volatile.Read(ref _trouble);
+
+    /// <summary>The disk has less room than sealing and erasing need: appends are refused beforehand.</summary>
+    public bool StorageFull => _storageFull;
+
+    public void Start(ShardWriter writer)
+    {
+        _writer = writer;
+        _thread.Start();
+    }
+
+    /// <summary>There is something to do; may be called from any thread.</summary>
+    public void Due() => _due.Set();
+
+    public void Stop()
+    {
+        _stopping = true;
+        _due.Set();
+        _thread.Join();
+    }
+
+    public void Dispose() => _due.Dispose();
+
+    private void Loop()
+    {
+        while (!_stopping)
+        {
+            try
+            {
+                WatchRoom();
+                FlushMark();
+                if (!_writer!.HasNextJournal) _writer.OfferNextJournal(CreateJournal());
+                Seal();
+                AskForRotationIfDue();
+                Erase();
+                Volatile.Write(ref _trouble, null);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Volatile.Write(ref _trouble, e is DamagedDataException ? $"Stored data is damaged: {e.Message}" : "Sealing failed; it is tried again every second.");
+                LogFailed(_logger, e);
+            }
+
+            _due.WaitOne(Turn);
+        }
+    }
+
+    private void WatchRoom() => _storageFull = new DriveInfo(_directory).AvailableFreeSpace < _options.FreeBytesMin;
+
+    private void FlushMark()
+    {
+        var position = _writer!.DurablePosition;
+        if (position == _flushedPosition) return;
+        _mark.Flush();
+        _flushedPosition = position;
+    }
+
+    private Journal CreateJournal()
+    {
+        var id = _catalog.NextFileId();
+        var journal = Journal.Create(_directory, id, _options.Durability);
+        _catalog.AddJournal(id);
+        return journal;
+    }
+
+    private void AskForRotationIfDue()
+    {
+        if (_rotationAsked) return;
+        var active = _views.Current.Active;
+        if (active.IsEmpty) return;
+        var age = _time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(active.FirstCommittedMs);
+        if (age < _options.SealAfter && !_tombstones.Pending().Exists(t => _tombstones.IsUnsealed(t))) return;
+        _rotationAsked = true;
+        _writer!.Enqueue(new RotateRequest(this));
+    }
+
+    /// <summary>Everything but the active memtable becomes one run, without what was erased.</summary>
+    private void Seal()
+    {
+        var sealing = _views.Current.Memtables[..^1];
+        if (sealing.IsEmpty)
+        {
+            DropEmptyJournals();
+            return;
+        }
+
+        var started = Stopwatch.GetTimestamp();
+        var fences = sealing.SelectMany(m => m.Fences.ToArray()).ToList();
+        var run = BuildRun(sealing);
+        var journals = sealing.Select(m => m.JournalId).Concat(_emptyJournals).ToList();
+        var entry = new RunEntry(run.Id, run.FirstPosition, run.LastPosition);
+        _catalog.Sealed(journals, entry, _writer!.LastEntity, fences.Select(ToTombstone));
+        _views.Replace(view => new View(view.Runs.Add(run), view.Memtables.RemoveRange(sealing)));
+        foreach (var id in journals) Journal.Delete(Journal.PathOf(_directory, id));
+        _emptyJournals.Clear();
+        foreach (var fence in fences) _tombstones.Sealed(ToTombstone(fence));
+        _writer.RoomMade();
+        StorageMetrics.SealSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
+        LogSealed(_logger, sealing.Length, run.LastPosition - run.FirstPosition + 1, run.Bytes);
+    }
+
+    private Run BuildRun(ImmutableArray<Memtable> sealing)
+    {
+        var id = _catalog.NextFileId();
+        using (var builder = new RunBuilder(_directory, id, _idSeed))
+        {
+            foreach (var name in sealing.SelectMany(m => m.Names.ToArray()).OrderBy(n => n.Entity))
+                if (!_tombstones.IsFenced(name.Entity)) builder.AddName(name.Entity, name.Tag, name.Name);
+            foreach (var entity in sealing.SelectMany(m => m.Entities).Distinct().Order())
+            {
+                if (_tombstones.IsFenced(entity)) continue;
+                foreach (var memtable in sealing)
+                    foreach (ref readonly var slice in memtable.Slices(entity)) builder.Add(entity, slice.Open());
+            }
+
+            builder.Finish(sealing[0].FirstPosition, sealing[^1].LastPosition, sealing[^1].LastCommittedMs);
+        }
+
+        var run = Run.Open(_directory, id);
+        StorageMetrics.SealedBytes.Add(run.Bytes);
+        return run;
+    }
+
+    /// <summary>Journals that recovery found without rows; with a later journal in use nobody needs them.</summary>
+    private void DropEmptyJournals()
+    {
+        if (_emptyJournals.Count == 0) return;
+        _catalog.Sealed(_emptyJournals, null, _writer!.LastEntity, []);
+        foreach (var id in _emptyJournals) Journal.Delete(Journal.PathOf(_directory, id));
+        _emptyJournals.Clear();
+    }
+
+    private static Tombstone ToTombstone(MemFence fence) =>
+        new(fence.Body.Tag, fence.Entity, fence.Body.ReceiptId, fence.CommittedMs, fence.Events, Complete: false);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Maintenance of a shard failed; it is tried again.")]
+    private static partial void LogFailed(ILogger logger, Exception e);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Sealed {Memtables} memtable(s), {Positions} positions, into a run of {Bytes} bytes.")]
+    private static partial void LogSealed(ILogger logger, int memtables, long positions, long bytes);
+
+    private sealed class RotateRequest : CommitItem
+    {
+        private readonly Maintenance _owner;
+
+        public RotateRequest(Maintenance owner)
+        {
+            _owner = owner;
+            Kind = CommitKind.Rotate;
+        }
+
+        public override void Complete()
+        {
+            Volatile.Write(ref _owner._rotationAsked, false);
+            _owner.Due();
+        }
+    }
+}

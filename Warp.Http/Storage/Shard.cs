@@ -1,0 +1,117 @@
+using Microsoft.Extensions.Logging;
+using Warp.Http.Events;
+
+namespace Warp.Http.Storage;
+
+/// <summary>One shard: its files, its writer, its view. Opening recovers it; a damaged one is kept out of service and says why.</summary>
+internal sealed partial class Shard : IDisposable
+{
+    private readonly StoreOptions _options;
+    private readonly Catalog? _catalog;
+    private readonly HighWaterMark? _mark;
+    private readonly ViewHolder? _views;
+    private readonly ShardWriter? _writer;
+    private readonly Maintenance? _maintenance;
+    private readonly string? _damage;
+    private long _queuedBytes;
+
+    public Shard(int index, DataDirectory directory, StoreOptions options, TimeProvider time, ILogger logger)
+    {
+        Index = index;
+        _options = options;
+        var path = directory.ShardPath(index);
+        try
+        {
+            _catalog = new Catalog(Path.Combine(path, "catalog.db"));
+            _mark = new HighWaterMark(Path.Combine(path, "mark"));
+            var recovered = new ShardRecovery(path, _catalog, _mark, options, logger).Recover();
+            RestoreTombstones(recovered);
+            var id = _catalog.NextFileId();
+            var journal = Journal.Create(path, id, options.Durability);
+            _catalog.AddJournal(id);
+            _views = new ViewHolder(new View([.. recovered.Runs], [.. recovered.Memtables, new Memtable(id, recovered.LastPosition + 1)]));
+            _maintenance = new Maintenance(
+                $"warp-maintenance-{index:D3}", path, _catalog, _views, _mark, Tombstones, recovered.EmptyJournals, directory.NameSecret, options, time, logger);
+            _writer = new ShardWriter($"warp-writer-{index:D3}", recovered, journal, path, _catalog, _views, _mark, options, _maintenance.Due, time, logger);
+        }
+        catch (DamagedDataException e)
+        {
+            // Its files stay as they are for whoever repairs or restores them; the other shards serve.
+            _damage = $"Shard {index} is out of service: {e.Message}";
+            LogDamaged(logger, index, e);
+            return;
+        }
+
+        _writer.Start();
+        _maintenance.Start(_writer);
+        _maintenance.Due();
+    }
+
+    public int Index { get; }
+
+    public Tombstones Tombstones { get; } = new();
+
+    /// <summary>Why the shard takes no reads and no appends; null if it does.</summary>
+    public string? Damage => _damage;
+
+    /// <summary>What is wrong at the moment, for readiness; null = nothing.</summary>
+    public string? Trouble => _damage ?? Prefixed(_writer!.Trouble) ?? Prefixed(_maintenance!.Trouble) ?? Prefixed(_maintenance.StorageFull ? "The disk is nearly full; appends are refused." : null);
+
+    public long DurablePosition => _writer?.DurablePosition ?? 0;
+
+    public long QueuedBytes => Volatile.Read(ref _queuedBytes);
+
+    public int Epoch => _writer!.Epoch;
+
+    /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
+    public ViewHolder Views => _views ?? throw new ShardUnavailableException(_damage!);
+
+    /// <summary>
+    /// Whether an append of so many bytes may be queued: <see cref="AppendStatus.Appended"/> = yes, and the bytes are counted until
+    /// <see cref="Leave"/>; else the refusal.
+    /// </summary>
+    public AppendStatus Enter(int bytes)
+    {
+        if (_damage is not null || _writer!.Trouble is not null) return AppendStatus.Unavailable;
+        if (_maintenance!.StorageFull) return AppendStatus.StorageFull;
+        if (Interlocked.Add(ref _queuedBytes, bytes) <= _options.QueuedBytesMax) return AppendStatus.Appended;
+        // One append alone may be larger than the whole bound; it goes through when nothing else waits.
+        if (Volatile.Read(ref _queuedBytes) == bytes) return AppendStatus.Appended;
+        Leave(bytes);
+        return AppendStatus.Overloaded;
+    }
+
+    public void Leave(int bytes) => Interlocked.Add(ref _queuedBytes, -bytes);
+
+    public void Enqueue(CommitItem item) => _writer!.Enqueue(item);
+
+    public Life LifeOf(long number) => new(Index, number);
+
+    /// <summary>Something for maintenance to do, as after a fence.</summary>
+    public void MaintenanceDue() => _maintenance!.Due();
+
+    public void Dispose()
+    {
+        _writer?.Stop();
+        _maintenance?.Stop();
+        _mark?.Flush();
+        _writer?.Dispose();
+        _maintenance?.Dispose();
+        _views?.Dispose();
+        _mark?.Dispose();
+        _catalog?.Dispose();
+    }
+
+    private void RestoreTombstones(RecoveredShard recovered)
+    {
+        foreach (var tombstone in _catalog!.Tombstones()) Tombstones.AddFromCatalog(tombstone);
+        foreach (var memtable in recovered.Memtables)
+            foreach (ref readonly var fence in memtable.Fences)
+                Tombstones.AddFromJournal(new Tombstone(fence.Body.Tag, fence.Entity, fence.Body.ReceiptId, fence.CommittedMs, fence.Events, Complete: false));
+    }
+
+    private string? Prefixed(string? trouble) => trouble is null ? null : $"Shard {Index}: {trouble}";
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Shard {Shard} is damaged and stays out of service; its files are left as they are.")]
+    private static partial void LogDamaged(ILogger logger, int shard, Exception e);
+}

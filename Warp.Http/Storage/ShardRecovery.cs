@@ -1,0 +1,127 @@
+using Microsoft.Extensions.Logging;
+
+namespace Warp.Http.Storage;
+
+/// <summary>Brings a shard back from its files: runs as they are, journals row by row into memtables, each fact checked against the others.</summary>
+internal sealed partial class ShardRecovery(string directory, Catalog catalog, HighWaterMark mark, StoreOptions options, ILogger logger)
+{
+    private readonly List<Run> _runs = [];
+    private readonly List<Memtable> _memtables = [];
+    private readonly List<long> _empty = [];
+    private readonly Dictionary<long, long> _lastSeqs = [];
+    private long _lastPosition;
+    private long _lastEntity;
+    private long _lastMs;
+
+    /// <exception cref="DamagedDataException">Stored facts contradict each other; nothing was changed.</exception>
+    public RecoveredShard Recover()
+    {
+        DeleteUnnamedFiles();
+        _lastEntity = catalog.Counter("entity");
+        foreach (var entry in catalog.Runs()) OpenRun(entry);
+        foreach (var entry in catalog.Journals()) ReadJournal(entry);
+        CompareWithMark();
+        return new RecoveredShard(_runs, _memtables, _empty, _lastPosition, _lastEntity, _lastMs);
+    }
+
+    /// <summary>Left over from a seal or a rotation that a crash cut off: the catalog never named them, so nothing in them was acknowledged.</summary>
+    private void DeleteUnnamedFiles()
+    {
+        var named = catalog.Journals().Select(j => Journal.PathOf(directory, j.Id))
+            .Concat(catalog.Runs().Select(r => RunBuilder.PathOf(directory, r.Id))).Select(Path.GetFileName).ToHashSet(StringComparer.Ordinal);
+        foreach (var path in Directory.EnumerateFiles(directory))
+        {
+            var name = Path.GetFileName(path);
+            if (!name.StartsWith("journal-", StringComparison.Ordinal) && !name.StartsWith("run-", StringComparison.Ordinal)) continue;
+            var database = name[..(name.IndexOf(".db", StringComparison.Ordinal) is var dot and >= 0 ? dot + 3 : name.Length)];
+            if (!named.Contains(database)) File.Delete(path);
+        }
+    }
+
+    private void OpenRun(RunEntry entry)
+    {
+        var run = Run.Open(directory, entry.Id);
+        _runs.Add(run);
+        if (run.FirstPosition != entry.FirstPosition || run.LastPosition != entry.LastPosition || run.FirstPosition != _lastPosition + 1)
+            throw new DamagedDataException($"Run {entry.Id} covers {run.FirstPosition} to {run.LastPosition}; the catalog says {entry.FirstPosition} to {entry.LastPosition}, and {_lastPosition + 1} is due.");
+        _lastPosition = run.LastPosition;
+        _lastMs = Math.Max(_lastMs, run.LastMs);
+    }
+
+    private void ReadJournal(JournalEntry entry)
+    {
+        var path = Journal.PathOf(directory, entry.Id);
+        // A failed journal's pages beyond its end may be missing: that is why it ends there.
+        if (entry.State == JournalState.Live) WalScan.Check(path + "-wal");
+        SyncBeforeTrusting(path);
+        var memtable = new Memtable(entry.Id, _lastPosition + 1);
+        ReadRows(path, entry, memtable);
+        if (entry.EndPosition is { } end && _lastPosition < end)
+            throw new DamagedDataException($"Journal {entry.Id} ends at position {_lastPosition}; it was durable up to {end}.");
+        if (memtable.IsEmpty) _empty.Add(entry.Id);
+        else _memtables.Add(memtable);
+    }
+
+    /// <summary>
+    /// After kill -9 the page cache may hold rows that the disk doesn't. A caller who asks again will be told that they are stored,
+    /// so they must be on disk before anything is answered.
+    /// </summary>
+    private void SyncBeforeTrusting(string path)
+    {
+        if (!File.Exists(path)) throw new DamagedDataException($"{Path.GetFileName(path)} is named by the catalog but is not there.");
+        DirectorySync.FlushFile(path);
+        if (File.Exists(path + "-wal")) DirectorySync.FlushFile(path + "-wal");
+        DirectorySync.Flush(directory);
+    }
+
+    private void ReadRows(string path, JournalEntry entry, Memtable memtable)
+    {
+        using var database = SqliteDatabase.OpenOrCreate(path);
+        database.Execute("PRAGMA locking_mode=EXCLUSIVE");
+        database.DisableCheckpointOnClose();
+        using var rows = database.PrepareOnce("SELECT ordinal, header, body FROM row ORDER BY ordinal");
+        ulong previousHash = 0;
+        for (var ordinal = 0; rows.Step(); ordinal++)
+        {
+            var header = JournalRowHeader.Read(rows.Blob(1), rows.Blob(2));
+            if (header.LastPosition > entry.EndPosition) return;
+            if (rows.Int64(0) != ordinal || header.RowOrdinal != ordinal || header.JournalId != entry.Id || header.FirstPosition != _lastPosition + 1
+                || header.PreviousRowHash != previousHash || header.CommittedMs < _lastMs)
+                throw new DamagedDataException($"Journal {entry.Id}, row {ordinal}, does not follow from the row before it.");
+            previousHash = JournalRowHeader.Hash(rows.Blob(1));
+            var body = rows.Blob(2).ToArray();
+            CheckSeqs(header, body);
+            memtable.Link_WriterThreadOnly(header, body, 0);
+            _lastPosition = header.LastPosition;
+            _lastMs = header.CommittedMs;
+            if (mark.Latest is { } marked && marked.JournalId == entry.Id && marked.RowOrdinal == ordinal && marked.RowHash != previousHash)
+                throw new DamagedDataException($"Journal {entry.Id}, row {ordinal}, is not the row that was acknowledged.");
+        }
+    }
+
+    private void CheckSeqs(in JournalRowHeader header, byte[] body)
+    {
+        ReadOnlySpan<byte> rest = body;
+        for (var i = 0; i < header.Records; i++)
+        {
+            var record = JournalRecord.Read(ref rest);
+            _lastEntity = Math.Max(_lastEntity, record.Entity);
+            if (record.Kind != RecordKind.Append) continue;
+            if (_lastSeqs.TryGetValue(record.Entity, out var last) && record.FirstSeq != last + 1)
+                throw new DamagedDataException($"Journal {header.JournalId}, row {header.RowOrdinal}: seq {record.FirstSeq} where {last + 1} is due.");
+            _lastSeqs[record.Entity] = record.FirstSeq + record.Count - 1;
+        }
+    }
+
+    private void CompareWithMark()
+    {
+        if (mark.Latest is not { } marked || marked.Position <= _lastPosition) return;
+        var text = $"Position {marked.Position} was acknowledged; the files end at {_lastPosition}.";
+        // With durability os the kernel may have lost the last moments in a power cut while the mark reached the disk.
+        if (options.Durability == Durability.Os && !mark.SameBoot) LogLostByPowerCut(logger, marked.Position, _lastPosition);
+        else throw new DamagedDataException(text);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Acknowledged up to position {Marked}, but a power cut left {Last}; durability is os, so the shard goes on from there.")]
+    private static partial void LogLostByPowerCut(ILogger logger, long marked, long last);
+}

@@ -1,0 +1,228 @@
+using System.Diagnostics;
+
+namespace Warp.Http.Storage;
+
+internal sealed partial class ShardWriter
+{
+    /// <summary>Bytes of one group at most: bounds how long the first append of a group waits for the last.</summary>
+    private const int GroupBytesMax = 4 * 1024 * 1024;
+
+    private static readonly TimeSpan TroubleRetry = TimeSpan.FromSeconds(1);
+
+    private readonly List<CommitItem> _group = []; // writer's thread only
+
+    private void Loop()
+    {
+        try
+        {
+            while (true)
+            {
+                var taken = Take();
+                if (taken is null)
+                {
+                    if (_stopping) return;
+                    Sleep();
+                    continue;
+                }
+
+                FillGroup(taken);
+                if (!CommitGroup()) Fail();
+                RotateIfDue();
+            }
+        }
+        catch (Exception e)
+        {
+            StopForGood(e);
+        }
+    }
+
+    /// <summary>All that waits, oldest first: what the last group left over, then the queue.</summary>
+    private CommitItem? Take()
+    {
+        var carried = _carried;
+        _carried = null;
+        return carried ?? _queue.TakeAll_WriterOnly();
+    }
+
+    private void Sleep()
+    {
+        if (!_queue.TryFallAsleep_WriterOnly()) return;
+        _wake.WaitOne();
+        _queue.GetUp_WriterOnly(); // after a wake that no item caused; else it does nothing
+    }
+
+    /// <summary>Takes items up to the size of a group; the rest is carried to the next, before anything newer.</summary>
+    private void FillGroup(CommitItem first)
+    {
+        var bytes = 0;
+        IQueued<CommitItem>? item = first;
+        while (item is not null && bytes < GroupBytesMax)
+        {
+            var current = (CommitItem)item;
+            item = item.Next;
+            bytes += current.Body.Length;
+            _group.Add(current);
+            if (current.Kind == CommitKind.Rotate) break; // what follows belongs to the next journal
+        }
+
+        _carried = (CommitItem?)item;
+    }
+
+    /// <summary>Writes the group as one row and tells everybody. False if the disk refused: nothing of it was told.</summary>
+    private bool CommitGroup()
+    {
+        var started = Stopwatch.GetTimestamp();
+        RefuseStale();
+        var row = BuildRow();
+        if (row.Header.Records > 0)
+        {
+            var journalStarted = Stopwatch.GetTimestamp();
+            if (!WriteRow(row)) return false;
+            StorageMetrics.FsyncSeconds.Record(Stopwatch.GetElapsedTime(journalStarted).TotalSeconds);
+            _rows.Take(row.Header.RawLength);
+            _memtable.Link_WriterThreadOnly(row.Header, row.Chunk, row.At);
+            foreach (var item in _group)
+            {
+                item.CommittedMs = row.Header.CommittedMs;
+                if (item.Failure == CommitFailure.None) item.OnCommitted_WriterThreadOnly();
+            }
+
+            Volatile.Write(ref _durablePosition, row.Header.LastPosition);
+        }
+
+        Acknowledge();
+        if (row.Header.Records > 0) Measure(row, started);
+        return true;
+    }
+
+    private void Acknowledge()
+    {
+        var rotate = false;
+        var batch = Completions.Rent();
+        foreach (var item in _group)
+        {
+            rotate |= item.Kind == CommitKind.Rotate;
+            if (!batch.Add(item)) continue;
+            batch.Queue();
+            batch = Completions.Rent();
+        }
+
+        // A rotation is done before it is told, so that whoever asked finds the sealed memtable in the view.
+        if (rotate && !_memtable.IsEmpty) Rotate();
+        batch.Queue();
+        _group.Clear();
+    }
+
+    /// <summary>An actor may have judged before it saw a failure; what stands on events that failed must not be written.</summary>
+    private void RefuseStale()
+    {
+        foreach (var item in _group)
+        {
+            if (item.Kind is CommitKind.Rotate || item.Epoch == _epoch) continue;
+            item.Failure = CommitFailure.Refused;
+            item.OnFailed_WriterThreadOnly();
+        }
+    }
+
+    private BuiltRow BuildRow()
+    {
+        int bytes = 0, records = 0, positions = 0;
+        foreach (var item in _group)
+        {
+            if (item.Failure != CommitFailure.None || item.Kind is CommitKind.Barrier or CommitKind.Rotate) continue;
+            if (item.Entity!.Number == 0)
+            {
+                item.Entity.Number = ++_lastEntity;
+                item.IsFirstOfEntity = true;
+            }
+
+            bytes += JournalRecord.Size(NameOf(item), item.Key, item.Body.Length);
+            positions += item.Count;
+            records++;
+        }
+
+        if (records == 0) return default;
+        _lastMs = Math.Max(_lastMs, _time.GetUtcNow().ToUnixTimeMilliseconds());
+        var (chunk, at) = _rows.Reserve(bytes);
+        var to = chunk.AsSpan(at, bytes);
+        foreach (var item in _group)
+        {
+            if (item.Failure != CommitFailure.None || item.Kind is CommitKind.Barrier or CommitKind.Rotate) continue;
+            var kind = item.Kind == CommitKind.Fence ? RecordKind.Fence : RecordKind.Append;
+            var written = JournalRecord.Write(to, kind, item.Entity!.Number, item.FirstSeq, item.Count, item.Entity.Tag, NameOf(item), item.Key, item.Body, item.BodyCrc);
+            to = to[written..];
+        }
+
+        Debug.Assert(to.IsEmpty, "The records take exactly the bytes that were counted.");
+        var header = new JournalRowHeader(_journal.Id, _journal.Rows, records, _durablePosition + 1, positions, bytes, _lastMs, _rowHash);
+        return new BuiltRow(header, chunk, at);
+
+        static ReadOnlySpan<byte> NameOf(CommitItem item) => item.IsFirstOfEntity ? item.Entity!.Name.Utf8 : default;
+    }
+
+    private bool WriteRow(in BuiltRow row)
+    {
+        Span<byte> header = stackalloc byte[JournalRowHeader.Bytes];
+        var body = row.Chunk.AsSpan(row.At, row.Header.RawLength);
+        row.Header.Write(header, body);
+        try
+        {
+            _journal.Append(header, body);
+            _rowHash = JournalRowHeader.Hash(header);
+            _mark.Write(row.Header.LastPosition, _journal.Id, row.Header.RowOrdinal, _rowHash);
+            return true;
+        }
+        catch (IOException e)
+        {
+            _failure = e;
+            return false;
+        }
+    }
+
+    private static void Measure(in BuiltRow row, long started)
+    {
+        StorageMetrics.Appends.Add(row.Header.Records);
+        StorageMetrics.Events.Add(row.Header.Positions);
+        StorageMetrics.JournalBytes.Add(row.Header.RawLength);
+        StorageMetrics.GroupCommitAppends.Record(row.Header.Records);
+        StorageMetrics.GroupCommitSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
+    }
+
+    /// <summary>Begins a new journal at its size. Waits where sealing is so far behind that memory would grow without bound.</summary>
+    private void RotateIfDue()
+    {
+        if (_memtable.Bytes < _options.SealBytes) return;
+        while (!_stopping)
+        {
+            var sealing = _views.Current.Memtables.Length > 1;
+            if (!sealing && HasNextJournal)
+            {
+                Rotate();
+                return;
+            }
+
+            _maintenanceDue();
+            if (_memtable.Bytes < 2L * _options.SealBytes) return;
+            _wake.WaitOne(TroubleRetry);
+        }
+    }
+
+    /// <summary>Goes on in the next journal; the memtable so far is maintenance's to seal. Without a next journal it stays as it is.</summary>
+    private void Rotate()
+    {
+        if (Interlocked.Exchange(ref _nextJournal, null) is not { } next) return;
+        _journal.Dispose();
+        BeginJournal(next);
+        _maintenanceDue();
+    }
+
+    private void BeginJournal(Journal journal)
+    {
+        _journal = journal;
+        _rowHash = 0;
+        _memtable = new Memtable(journal.Id, _durablePosition + 1);
+        _views.Replace(view => new View(view.Runs, view.Memtables.Add(_memtable)));
+    }
+
+    private readonly record struct BuiltRow(JournalRowHeader Header, byte[] Chunk, int At);
+}

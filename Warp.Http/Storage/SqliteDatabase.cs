@@ -1,0 +1,111 @@
+using SQLitePCL;
+
+namespace Warp.Http.Storage;
+
+/// <summary>A raw SQLite connection: what the hot paths need and nothing else. Used by one thread at a time.</summary>
+/// <remarks>Prepared statements cost 8 bytes an insert where ADO.NET costs 890; see docs/adr/0001.</remarks>
+internal sealed class SqliteDatabase : IDisposable
+{
+    private static readonly object Initialized = Initialize();
+    private readonly List<SqliteStatement> _statements = [];
+
+    private SqliteDatabase(sqlite3 handle, string path)
+    {
+        Handle = handle;
+        Path = path;
+    }
+
+    public string Path { get; }
+
+    internal sqlite3 Handle { get; }
+
+    public static Version LibraryVersion
+    {
+        get
+        {
+            _ = Initialized;
+            return Version.Parse(raw.sqlite3_libversion().utf8_to_string());
+        }
+    }
+
+    /// <summary>Creates the file or opens it for reading and writing.</summary>
+    public static SqliteDatabase OpenOrCreate(string path) => Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE);
+
+    /// <summary>Opens a file that nobody writes any more, without locks.</summary>
+    public static SqliteDatabase OpenImmutable(string path) =>
+        Open(new Uri(path).AbsoluteUri + "?immutable=1", raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_URI);
+
+    /// <summary>A statement for the connection's life; it goes with it.</summary>
+    public SqliteStatement Prepare(string sql)
+    {
+        var statement = PrepareOnce(sql);
+        _statements.Add(statement);
+        return statement;
+    }
+
+    /// <summary>A statement that the caller disposes.</summary>
+    public SqliteStatement PrepareOnce(string sql)
+    {
+        Check(raw.sqlite3_prepare_v2(Handle, sql, out var statement), sql);
+        return new SqliteStatement(this, statement);
+    }
+
+    public void Execute(string sql) => Check(raw.sqlite3_exec(Handle, sql), sql);
+
+    /// <summary>Runs <paramref name="work"/> in one transaction; any error rolls back and is rethrown.</summary>
+    public void InTransaction(Action work)
+    {
+        Execute("BEGIN IMMEDIATE");
+        try
+        {
+            work();
+            Execute("COMMIT");
+        }
+        catch
+        {
+            // After some errors SQLite has rolled back by itself; a second error here would hide the first.
+            raw.sqlite3_exec(Handle, "ROLLBACK");
+            throw;
+        }
+    }
+
+    /// <summary>Keeps SQLite from checkpointing and deleting the WAL when the connection closes.</summary>
+    public void DisableCheckpointOnClose() =>
+        Check(raw.sqlite3_db_config(Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _), "NO_CKPT_ON_CLOSE");
+
+    public void Dispose()
+    {
+        foreach (var statement in _statements) statement.Dispose();
+        raw.sqlite3_close_v2(Handle);
+        Handle.Dispose();
+    }
+
+    internal void Check(int code, string doing)
+    {
+        if (code is raw.SQLITE_OK or raw.SQLITE_ROW or raw.SQLITE_DONE) return;
+        throw Error(code, doing);
+    }
+
+    private StorageException Error(int code, string doing)
+    {
+        var text = $"SQLite error {raw.sqlite3_extended_errcode(Handle)} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}) in {System.IO.Path.GetFileName(Path)} at: {doing}";
+        return code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB ? new DamagedDataException(text) : new StorageException(text);
+    }
+
+    private static SqliteDatabase Open(string path, int flags)
+    {
+        _ = Initialized;
+        var code = raw.sqlite3_open_v2(path, out var handle, flags | raw.SQLITE_OPEN_NOMUTEX, null);
+        var database = new SqliteDatabase(handle, path);
+        if (code == raw.SQLITE_OK) return database;
+        var error = database.Error(code, "open");
+        database.Dispose();
+        throw error;
+    }
+
+    private static object Initialize()
+    {
+        Batteries_V2.Init();
+        return new object();
+    }
+}

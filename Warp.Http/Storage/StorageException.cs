@@ -1,0 +1,20 @@
+namespace Warp.Http.Storage;
+
+/// <summary>The disk or SQLite refused an operation of storage.</summary>
+public class StorageException(string message, Exception? inner = null) : IOException(message, inner)
+{
+    /// <summary>True if the same operation may succeed later without anybody's doing.</summary>
+    public bool IsTransient { get; init; } = true;
+}
+
+/// <summary>Stored bytes contradict themselves or each other: a checksum, a gap, a cut. Never repaired silently.</summary>
+public sealed class DamagedDataException(string message, Exception? inner = null) : StorageException(message, inner);
+
+/// <summary>A shard is out of service; the message says why, in the operator's words, and names no entity.</summary>
+public sealed class ShardUnavailableException(string message) : Exception(message)
+{
+    public bool IsTransient { get; init; } = true;
+}
+
+/// <summary>The data directory or its configuration does not allow a start; the message is for the person who starts the service.</summary>
+public sealed class DataDirectoryException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,0 +1,48 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Warp.Http.Storage;
+
+/// <summary>What an acknowledged append has survived.</summary>
+public enum Durability
+{
+    /// <summary>On disk (fsync) before the reply: survives a power cut.</summary>
+    Fsync,
+
+    /// <summary>In the kernel before the reply: survives kill -9; a power cut may take the last moments.</summary>
+    Os,
+}
+
+/// <summary>Where and how the store keeps its data (<c>Warp</c>).</summary>
+public sealed class StoreOptions
+{
+    public const string Section = "Warp";
+
+    /// <summary>Holds <c>shards/</c> and <c>keys/</c>; created with mode 0700 and locked against a second process.</summary>
+    [Required]
+    public string DataDirectory { get; init; } = "./data";
+
+    /// <summary>Fixed when the directory is created; null = 1 up to 4 processors, then one for every 4.</summary>
+    [Range(1, 256)]
+    public int? Shards { get; init; }
+
+    public Durability Durability { get; init; } = Durability.Fsync;
+
+    /// <summary>Bytes of unsealed events at which a journal is rotated and its memtable sealed into a run. Recovery reads about twice this.</summary>
+    [Range(64 * 1024, 1 << 30)]
+    public int SealBytes { get; init; } = 32 * 1024 * 1024;
+
+    /// <summary>The longest time that events stay unsealed.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.050", "1.00:00:00")]
+    public TimeSpan SealAfter { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Bytes of appends that may wait for one shard's writer; one more is refused with 503 <c>overloaded</c>.</summary>
+    [Range(1 << 20, 1 << 30)]
+    public int QueuedBytesMax { get; init; } = 64 * 1024 * 1024;
+
+    /// <summary>With less than this free on the disk, appends are refused with 507, so that sealing and erasing still have room.</summary>
+    [Range(0, long.MaxValue)]
+    public long FreeBytesMin { get; init; } = 128L * 1024 * 1024;
+
+    /// <summary>The shard count for a new directory.</summary>
+    public int ShardsForNewDirectory => Shards ?? Math.Max(1, Environment.ProcessorCount / 4);
+}

@@ -1,0 +1,64 @@
+using System.Collections.Concurrent;
+
+namespace Warp.Http.Storage;
+
+/// <summary>The erased lives of a shard in memory: which numbers don't exist any more, and what an erased name answers.</summary>
+/// <remarks>The writer's thread adds as fences commit, maintenance moves them on; any thread reads.</remarks>
+internal sealed class Tombstones
+{
+    private readonly ConcurrentDictionary<long, byte> _fenced = new();
+    private readonly ConcurrentDictionary<NameTag, Tombstone> _byTag = new();
+    private readonly ConcurrentDictionary<Guid, Tombstone> _byReceipt = new();
+    private readonly ConcurrentDictionary<Guid, byte> _unsealed = new();
+    private readonly ConcurrentDictionary<Guid, TaskCompletionSource> _waiting = new();
+
+    /// <summary>A fence that became durable in a journal, or was found in one.</summary>
+    public void AddFromJournal(in Tombstone tombstone)
+    {
+        Add(tombstone);
+        _unsealed[tombstone.ReceiptId] = 0;
+    }
+
+    public void AddFromCatalog(in Tombstone tombstone) => Add(tombstone);
+
+    /// <summary>True if the life was erased: nothing of it may be shown or sealed.</summary>
+    public bool IsFenced(long entity) => _fenced.ContainsKey(entity);
+
+    /// <summary>The last erasure of a name.</summary>
+    public bool TryFind(NameTag tag, out Tombstone tombstone) => _byTag.TryGetValue(tag, out tombstone);
+
+    public bool TryFind(Guid receipt, out Tombstone tombstone) => _byReceipt.TryGetValue(receipt, out tombstone);
+
+    /// <summary>Erasures whose data may still stand in some file.</summary>
+    public List<Tombstone> Pending() => [.. _byReceipt.Values.Where(t => !t.Complete)];
+
+    /// <summary>True if the fence is only in a journal so far; the data before it is then unsealed too.</summary>
+    public bool IsUnsealed(in Tombstone tombstone) => _unsealed.ContainsKey(tombstone.ReceiptId);
+
+    public void Sealed(in Tombstone tombstone) => _unsealed.TryRemove(tombstone.ReceiptId, out _);
+
+    public void Completed(in Tombstone tombstone)
+    {
+        var complete = tombstone with { Complete = true };
+        _byReceipt[tombstone.ReceiptId] = complete;
+        _byTag.TryUpdate(tombstone.Tag, complete, tombstone);
+        _fenced.TryRemove(tombstone.Entity, out _);
+        if (_waiting.TryRemove(tombstone.ReceiptId, out var waiting)) waiting.TrySetResult();
+    }
+
+    /// <summary>Ends when no file holds the erased data any more.</summary>
+    public Task WhenComplete(Guid receipt)
+    {
+        var waiting = _waiting.GetOrAdd(receipt, _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        if (TryFind(receipt, out var tombstone) && tombstone.Complete && _waiting.TryRemove(receipt, out _)) waiting.TrySetResult();
+        return waiting.Task;
+    }
+
+    private void Add(in Tombstone tombstone)
+    {
+        _byReceipt[tombstone.ReceiptId] = tombstone;
+        var added = tombstone;
+        _byTag.AddOrUpdate(tombstone.Tag, added, (_, known) => known.Entity > added.Entity ? known : added);
+        if (!tombstone.Complete) _fenced[tombstone.Entity] = 0;
+    }
+}

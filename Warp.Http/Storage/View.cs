@@ -1,0 +1,169 @@
+using System.Collections.Immutable;
+using Warp.Http.Events;
+
+namespace Warp.Http.Storage;
+
+/// <summary>What there is to read at one moment: runs in order of position, then memtables, the last of them being written.</summary>
+/// <remarks>
+/// Immutable and replaced in one assignment: no reader sees an event twice or misses one at the seam between memtable and run.
+/// A reader leases it for a page and lets go; <see cref="TryAcquire"/> fails only on a view that was replaced and has no reader left.
+/// </remarks>
+internal sealed class View
+{
+    private int _references = 1; // the shard's own, given back when the view is replaced
+
+    public View(ImmutableArray<Run> runs, ImmutableArray<Memtable> memtables)
+    {
+        Runs = runs;
+        Memtables = memtables;
+        foreach (var run in runs) run.AddReference();
+    }
+
+    public ImmutableArray<Run> Runs { get; }
+
+    public ImmutableArray<Memtable> Memtables { get; }
+
+    public Memtable Active => Memtables[^1];
+
+    public bool TryAcquire()
+    {
+        var references = Volatile.Read(ref _references);
+        while (references > 0)
+        {
+            var seen = Interlocked.CompareExchange(ref _references, references + 1, references);
+            if (seen == references) return true;
+            references = seen;
+        }
+
+        return false;
+    }
+
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _references) != 0) return;
+        foreach (var run in Runs) run.RemoveReference();
+    }
+
+    /// <summary>The entity's lowest seq that is in memory; <see cref="long.MaxValue"/> if all of it is in runs.</summary>
+    public long FirstSeqInMemory(long entity)
+    {
+        foreach (var memtable in Memtables)
+            if (memtable.Slices(entity) is [var first, ..]) return first.FirstSeq;
+        return long.MaxValue;
+    }
+
+    /// <summary>The entity's highest seq; reads a run only if it is not in memory.</summary>
+    public long LastSeq(long entity)
+    {
+        for (var i = Memtables.Length - 1; i >= 0; i--)
+            if (Memtables[i].Slices(entity) is [.., var last]) return last.FirstSeq + last.Count - 1;
+        for (var i = Runs.Length - 1; i >= 0; i--)
+        {
+            var reader = Runs[i].Rent();
+            var last = reader.LastSeq(entity);
+            Runs[i].Return(reader);
+            if (last > 0) return last;
+        }
+
+        return 0;
+    }
+
+    /// <summary>Looks for a name in memory; of two lives the later.</summary>
+    public bool TryFindInMemory(NameTag tag, out long entity)
+    {
+        for (var i = Memtables.Length - 1; i >= 0; i--)
+            if (Memtables[i].TryFindName(tag, out entity)) return true;
+        entity = 0;
+        return false;
+    }
+
+    /// <summary>True if a run may hold the name; no file is touched.</summary>
+    public bool MayBeInRuns(NameTag tag)
+    {
+        foreach (var run in Runs)
+            if (run.MayHold(tag)) return true;
+        return false;
+    }
+
+    /// <summary>The newest number of a name in runs that <paramref name="alive"/> accepts; 0 if none.</summary>
+    public long FindInRuns(NameTag tag, ReadOnlySpan<byte> name, Func<long, bool> alive)
+    {
+        for (var i = Runs.Length - 1; i >= 0; i--)
+        {
+            if (!Runs[i].MayHold(tag)) continue;
+            var reader = Runs[i].Rent();
+            var entity = reader.FindName(tag, name);
+            Runs[i].Return(reader);
+            if (entity != 0 && alive(entity)) return entity;
+        }
+
+        return 0;
+    }
+
+    /// <summary>Visits the entity's slices that touch <paramref name="from"/> to <paramref name="to"/>, each once, in order.</summary>
+    public void Visit<TVisitor>(long entity, long from, long to, bool descending, ref TVisitor visitor)
+        where TVisitor : ISliceVisitor
+    {
+        if (descending)
+        {
+            if (VisitMemory(entity, from, to, descending, ref visitor)) VisitRuns(entity, from, to, descending, ref visitor);
+        }
+        else if (VisitRuns(entity, from, to, descending, ref visitor))
+        {
+            VisitMemory(entity, from, to, descending, ref visitor);
+        }
+    }
+
+    private bool VisitRuns<TVisitor>(long entity, long from, long to, bool descending, ref TVisitor visitor)
+        where TVisitor : ISliceVisitor
+    {
+        if (from >= FirstSeqInMemory(entity)) return true;
+        for (var i = 0; i < Runs.Length; i++)
+        {
+            var run = Runs[descending ? Runs.Length - 1 - i : i];
+            var reader = run.Rent();
+            try
+            {
+                if (!reader.Visit(entity, from, to, descending, ref visitor)) return false;
+            }
+            finally
+            {
+                run.Return(reader);
+            }
+        }
+
+        return true;
+    }
+
+    private bool VisitMemory<TVisitor>(long entity, long from, long to, bool descending, ref TVisitor visitor)
+        where TVisitor : ISliceVisitor
+    {
+        for (var i = 0; i < Memtables.Length; i++)
+        {
+            var slices = Memtables[descending ? Memtables.Length - 1 - i : i].Slices(entity);
+            for (var j = FirstTouching(slices, from, to, descending); j >= 0 && j < slices.Length; j += descending ? -1 : 1)
+            {
+                var slice = slices[j].Open();
+                if (descending ? slice.LastSeq < from : slice.FirstSeq > to) return true;
+                if (!visitor.Visit(slice)) return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Where to begin: the first slice that reaches <paramref name="from"/>, or, going down, the last that begins at or before <paramref name="to"/>.</summary>
+    private static int FirstTouching(ReadOnlySpan<MemSlice> slices, long from, long to, bool descending)
+    {
+        int low = 0, high = slices.Length;
+        while (low < high)
+        {
+            var middle = (low + high) >>> 1;
+            var before = descending ? slices[middle].FirstSeq <= to : slices[middle].FirstSeq + slices[middle].Count - 1 < from;
+            if (before) low = middle + 1;
+            else high = middle;
+        }
+
+        return descending ? low - 1 : low;
+    }
+}

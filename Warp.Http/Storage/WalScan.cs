@@ -1,0 +1,75 @@
+using System.Buffers.Binary;
+
+namespace Warp.Http.Storage;
+
+/// <summary>
+/// Reads a WAL's frames by SQLite's file format (https://www.sqlite.org/fileformat2.html#the_write_ahead_log), because SQLite itself takes the
+/// first bad frame for the end and says nothing. A torn end is legal: it was never synced. A bad frame with a later transaction behind it is not:
+/// that transaction began only after the one before it was synced.
+/// </summary>
+internal static class WalScan
+{
+    private const int FileHeaderBytes = 32;
+    private const int FrameHeaderBytes = 24;
+    private const uint MagicLittleEndian = 0x377f0682;
+
+    /// <exception cref="DamagedDataException">The WAL is damaged inside what was synced.</exception>
+    public static void Check(string path)
+    {
+        if (!File.Exists(path)) return;
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 1 << 20);
+        var header = new byte[FileHeaderBytes];
+        if (file.ReadAtLeast(header, FileHeaderBytes, throwOnEndOfStream: false) < FileHeaderBytes) return;
+        var magic = BinaryPrimitives.ReadUInt32BigEndian(header);
+        if ((magic & ~1u) != MagicLittleEndian)
+        {
+            if (file.Length > FileHeaderBytes) throw Damaged(path, 0, "its header is not a WAL's");
+            return;
+        }
+
+        var bigEndian = (magic & 1) != 0;
+        var sum = Sum(header.AsSpan(0, 24), bigEndian, (0, 0));
+        if (sum != ReadSum(header.AsSpan(24))) throw Damaged(path, 0, "its header's checksum does not match");
+        var pageSize = BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(8));
+        if (pageSize is < 512 or > 65536) throw Damaged(path, 0, $"it says its pages have {pageSize} bytes");
+        CheckFrames(path, file, header.AsSpan(16, 8).ToArray(), sum, bigEndian, new byte[FrameHeaderBytes + pageSize]);
+    }
+
+    private static void CheckFrames(string path, FileStream file, byte[] salts, (uint, uint) previous, bool bigEndian, byte[] frame)
+    {
+        var firstBad = -1;
+        var committedAfterBad = false;
+        for (var i = 0; file.ReadAtLeast(frame, frame.Length, throwOnEndOfStream: false) == frame.Length; i++)
+        {
+            var stored = ReadSum(frame.AsSpan(16));
+            var sum = Sum(frame.AsSpan(FrameHeaderBytes), bigEndian, Sum(frame.AsSpan(0, 8), bigEndian, previous));
+            var good = sum == stored && frame.AsSpan(8, 8).SequenceEqual(salts);
+            previous = stored; // the next frame is judged by what this one says, so that one bad frame does not make the rest look bad
+            if (good && committedAfterBad) throw Damaged(path, firstBad, $"a later transaction stands behind it in frame {i}");
+            if (!good && firstBad < 0) firstBad = i;
+            committedAfterBad |= firstBad >= 0 && BinaryPrimitives.ReadUInt32BigEndian(frame.AsSpan(4)) != 0 && frame.AsSpan(8, 8).SequenceEqual(salts);
+        }
+    }
+
+    private static (uint, uint) Sum(ReadOnlySpan<byte> data, bool bigEndian, (uint S0, uint S1) sum)
+    {
+        unchecked
+        {
+            for (; data.Length >= 8; data = data[8..])
+            {
+                var first = bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(data) : BinaryPrimitives.ReadUInt32LittleEndian(data);
+                var second = bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(data[4..]) : BinaryPrimitives.ReadUInt32LittleEndian(data[4..]);
+                sum.S0 += first + sum.S1;
+                sum.S1 += second + sum.S0;
+            }
+        }
+
+        return sum;
+    }
+
+    private static (uint, uint) ReadSum(ReadOnlySpan<byte> source) =>
+        (BinaryPrimitives.ReadUInt32BigEndian(source), BinaryPrimitives.ReadUInt32BigEndian(source[4..]));
+
+    private static DamagedDataException Damaged(string path, int frame, string why) =>
+        new($"{Path.GetFileName(path)} is damaged at frame {frame}: {why}.");
+}
