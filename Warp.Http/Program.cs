@@ -1,6 +1,43 @@
-var builder = WebApplication.CreateSlimBuilder(args);
-var app = builder.Build();
-app.Run();
+using Warp.Http.Endpoints;
+using Warp.Http.Entities;
+using Warp.Http.Erasure;
+using Warp.Http.Storage;
+
+if (CommandLine.Answer(args) is { } exitCode) return exitCode;
+
+try
+{
+    var builder = WebApplication.CreateSlimBuilder([.. args.Where(a => a is not "--health")]);
+    CommandLine.AddLogDefaults(builder.Configuration);
+    AppUrls.Apply(builder.Configuration);
+    if (args.Contains("--health", StringComparer.Ordinal)) return await HealthProbe.RunAsync(builder.Configuration);
+
+    var warning = AuthMode.Check(builder.Configuration);
+    builder.Logging.AddSimpleConsole(console =>
+    {
+        console.SingleLine = true;
+        console.UseUtcTimestamp = true;
+        console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+    });
+    builder.ConfigureServer();
+
+    // The store and what stands on it, lowest folder first.
+    builder.Services.AddSingleton<Store>();
+    builder.Services.AddSingleton<EntityRegistry>();
+    builder.Services.AddSingleton<EraseService>();
+    builder.Services.AddWarpEndpoints(builder.Configuration);
+
+    var app = builder.Build();
+    app.UseWarpEndpoints();
+    app.AnnounceStart(warning);
+    await app.RunAsync();
+    return 0;
+}
+catch (Exception error) when (StartFailure.Explain(error) is { } message)
+{
+    await Console.Error.WriteLineAsync(message);
+    return 1;
+}
 
 /// <summary>The composition root; public so that a test host can start it in-process.</summary>
 public sealed partial class Program;

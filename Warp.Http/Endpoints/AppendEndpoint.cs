@@ -1,0 +1,88 @@
+using Warp.Http.Entities;
+using Warp.Http.Events;
+using Warp.Http.Storage;
+
+namespace Warp.Http.Endpoints;
+
+/// <summary><c>POST /v1/entities/{kind}/{id}/events</c>: one append, answered when it is durable.</summary>
+/// <remarks>
+/// Per append it allocates: the two task boxes of this method and the middleware around it, the strings of ETag and Location, and what
+/// Kestrel does for headers. The body, the events and the answer are in pooled buffers.
+/// </remarks>
+internal sealed class AppendEndpoint(EntityRegistry registry, Store store, StateReader states, Limits limits)
+{
+    public async Task HandleAsync(HttpContext context)
+    {
+        var command = AppendCommand.Rent();
+        if (AppendOptions.Read(context, limits, command, out var options) is { } refused)
+        {
+            command.Return();
+            await ProblemWriter.WriteAsync(context, refused);
+            return;
+        }
+
+        var body = await RequestBody.ReadAsync(context, limits);
+        var problem = body.Problem ?? Parse(body, command, options);
+        body.Release();
+        problem ??= await MustExistAsync(command, options, context.RequestAborted);
+        if (problem is null)
+        {
+            // From here on the append can't be called back: the client's leaving only loses the answer.
+            var outcome = await registry.AppendAsync(command);
+            problem = await RefusalAsync(registry, command, outcome);
+            if (problem is null) await AnswerAsync(context, command, outcome, options);
+        }
+
+        if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
+        command.Return();
+    }
+
+    /// <summary>Maps how an append ended; an erased entity's receipt is looked up.</summary>
+    public static async ValueTask<Problem?> RefusalAsync(EntityRegistry registry, AppendCommand command, AppendOutcome outcome)
+    {
+        if (outcome.Status is AppendStatus.Appended or AppendStatus.Replayed) return null;
+        if (outcome.Status != AppendStatus.Erased) return ProblemMapping.Of(outcome, command.Expect);
+        var found = await registry.FindAsync(command.Entity.ToArray(), CancellationToken.None);
+        return Problems.EntityErased(found.ErasedAtMs, found.ReceiptId);
+    }
+
+    /// <summary>Puts a body's <c>expect</c> onto the command, where it must agree with the headers.</summary>
+    public static Problem? Apply(in Expectation expectation, AppendCommand command)
+    {
+        if (expectation.When is not null)
+            return Problems.InvalidRequest("$.expect.when", "$.expect.when: conditions on the state are not available in this version; use expect.seq.");
+        if (expectation.Seq is not { } seq) return null;
+        if (command.Expect.Seq is { } fromHeader && fromHeader != seq)
+            return Problems.InvalidRequest("$.expect.seq", $"$.expect.seq: {seq} contradicts the header, which expects {fromHeader}.");
+        command.Expect = command.Expect with { Seq = seq };
+        return null;
+    }
+
+    private Problem? Parse(RequestBody body, AppendCommand command, in AppendOptions options)
+    {
+        Expectation expectation = default;
+        var problem = options.IsNdjson
+            ? EventParser.ParseNdjson(body.Bytes, limits, command.Events)
+            : EventParser.ParseJson(body.Bytes, limits, command.Events, out expectation);
+        if (problem is not null) return problem;
+        if (options.Key is not null && command.Events.HasIds)
+            return Problems.InvalidRequest("Idempotency-Key", "The events have ids of their own; an Idempotency-Key would give them others. Send one or the other.");
+        return Apply(expectation, command);
+    }
+
+    /// <summary>If-Match: * asks that there is an entity at all, which no seq can say.</summary>
+    private async ValueTask<Problem?> MustExistAsync(AppendCommand command, AppendOptions options, CancellationToken cancellation)
+    {
+        if (!options.MustExist) return null;
+        var found = await registry.FindAsync(command.Entity.ToArray(), cancellation);
+        return found.Presence == EntityPresence.Alive ? null : Problems.SeqMismatch("*", 0, "If-Match: * asks for an entity that has events; it has none.");
+    }
+
+    private Task AnswerAsync(HttpContext context, AppendCommand command, AppendOutcome outcome, AppendOptions options)
+    {
+        AppendReply.WriteHeaders(context.Response, command, outcome, store.CurrentCursor);
+        if (options.ReturnState || options.ReturnEvents) return AppendReply.WriteLongAsync(context, command, outcome, options, registry, states);
+        AppendReply.WriteShort(context.Response, command, outcome, options.Key);
+        return Task.CompletedTask;
+    }
+}

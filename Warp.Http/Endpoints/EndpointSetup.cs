@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Options;
+using Warp.Http.Events;
+
+namespace Warp.Http.Endpoints;
+
+/// <summary>What the endpoints need of the container, and the order in which a request goes through them.</summary>
+internal static class EndpointSetup
+{
+    public static IServiceCollection AddWarpEndpoints(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<Limits>().Bind(configuration.GetSection(Limits.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<StreamOptions>().Bind(configuration.GetSection(StreamOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IValidateOptions<Limits>>(new KnownKeys<Limits>(configuration.GetSection(Limits.Section)));
+        services.AddSingleton<IValidateOptions<StreamOptions>>(new KnownKeys<StreamOptions>(configuration.GetSection(StreamOptions.Section)));
+        services.AddSingleton(provider => provider.GetRequiredService<IOptions<Limits>>().Value);
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton<AggregateNames>().AddSingleton<EntityLookup>().AddSingleton<StateReader>();
+        services.AddSingleton<AppendEndpoint>().AddSingleton<HistoryEndpoint>().AddSingleton<StateEndpoint>().AddSingleton<ExportEndpoint>();
+        services.AddSingleton<EntityEndpoints>().AddSingleton<ErasureEndpoints>().AddSingleton<StreamEndpoint>();
+        services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>();
+        return services.AddWarpMetrics().AddRouting();
+    }
+
+    public static void UseWarpEndpoints(this WebApplication app)
+    {
+        app.UseMiddleware<ProblemMiddleware>();
+        app.UseMiddleware<TargetMiddleware>();
+        app.UseWhen(
+            context => context.Request.Path.StartsWithSegments("/swagger", StringComparison.Ordinal),
+            swagger => swagger.UseSwaggerUI(ui =>
+            {
+                ui.DocumentTitle = "Warp.Http";
+                ui.RoutePrefix = "swagger";
+                ui.SwaggerEndpoint("/openapi.yaml", "Warp.Http v1");
+                ui.EnableTryItOutByDefault();
+            }));
+        app.UseRouting();
+        app.MapEntities();
+        app.MapOperations();
+    }
+}

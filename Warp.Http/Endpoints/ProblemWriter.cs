@@ -1,0 +1,105 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Net.Http.Headers;
+using Warp.Http.Events;
+
+namespace Warp.Http.Endpoints;
+
+/// <summary>Sends a <see cref="Problem"/> as <c>application/problem+json</c>, or writes it into a line of a stream, and counts it.</summary>
+internal static class ProblemWriter
+{
+    public const string ContentType = "application/problem+json";
+
+    private static readonly Meter s_meter = new("Warp.Http");
+    private static readonly Counter<long> s_problems =
+        s_meter.CreateCounter<long>("warp_http_problems", description: "Refused or failed requests and stream lines, by problem type.");
+
+    public static Task WriteAsync(HttpContext context, Problem problem)
+    {
+        var response = context.Response;
+        response.StatusCode = problem.Status;
+        response.ContentType = ContentType;
+        response.Headers.CacheControl = "no-store";
+        if (problem.RetryAfterSeconds > 0) response.Headers.RetryAfter = problem.RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+        if (problem.Allow is not null) response.Headers.Allow = problem.Allow;
+        using var json = JsonBuffer.Rent();
+        WriteJson(json, problem, context);
+        response.ContentLength = json.Length;
+        response.BodyWriter.Write(json.Written);
+        return Task.CompletedTask;
+    }
+
+    public static void WriteJson(JsonBuffer json, Problem problem, HttpContext context)
+    {
+        s_problems.Add(1, new KeyValuePair<string, object?>("type", problem.Type));
+        json.Raw("{\"type\":"u8);
+        json.Text(string.Concat("/problems/", problem.Type));
+        json.Raw(",\"title\":"u8);
+        json.Text(problem.Title);
+        json.Raw(",\"status\":"u8);
+        json.Number(problem.Status);
+        json.Raw(",\"detail\":"u8);
+        json.Text(problem.Detail);
+        json.Raw(",\"instance\":"u8);
+        json.Text(RequestTarget.PathOf(context));
+        json.Raw(",\"traceId\":"u8);
+        json.Text(TraceIdOf(context));
+        json.Raw(problem.Retryable ? ",\"retryable\":true"u8 : ",\"retryable\":false"u8);
+        if (problem.ErrorPath is not null)
+        {
+            json.Raw(",\"errors\":{"u8);
+            json.Text(problem.ErrorPath);
+            json.Raw(":["u8);
+            json.Text(problem.Detail);
+            json.Raw("]}"u8);
+        }
+
+        foreach (var (name, value) in problem.Extras) WriteExtra(json, name, value);
+        json.Raw((byte)'}');
+    }
+
+    /// <summary>The caller's trace where <c>traceparent</c> names one, else one made for this request, which the log then shows too.</summary>
+    public static string TraceIdOf(HttpContext context)
+    {
+        if (Activity.Current is { } activity) return activity.TraceId.ToHexString();
+        var feature = context.Features.Get<TraceIdFeature>();
+        if (feature is not null) return feature.TraceId;
+        var traceId = ActivityContext.TryParse(context.Request.Headers[HeaderNames.TraceParent], null, out var parent)
+            ? parent.TraceId.ToHexString()
+            : ActivityTraceId.CreateRandom().ToHexString();
+        context.Features.Set(new TraceIdFeature(traceId));
+        return traceId;
+    }
+
+    private static void WriteExtra(JsonBuffer json, string name, object? value)
+    {
+        json.Raw((byte)',');
+        json.Text(name);
+        json.Raw((byte)':');
+        switch (value)
+        {
+            case null: json.Raw("null"u8); break;
+            case long number: json.Number(number); break;
+            case bool truth: json.Raw(truth ? "true"u8 : "false"u8); break;
+            case IReadOnlyList<string> texts: WriteTexts(json, texts); break;
+            default: json.Text((string)value); break;
+        }
+    }
+
+    private static void WriteTexts(JsonBuffer json, IReadOnlyList<string> texts)
+    {
+        json.Raw((byte)'[');
+        for (var i = 0; i < texts.Count; i++)
+        {
+            if (i > 0) json.Raw((byte)',');
+            json.Text(texts[i]);
+        }
+
+        json.Raw((byte)']');
+    }
+
+    private sealed record TraceIdFeature(string TraceId);
+}

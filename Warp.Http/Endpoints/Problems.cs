@@ -1,0 +1,85 @@
+using System.Globalization;
+using Warp.Http.Events;
+
+namespace Warp.Http.Endpoints;
+
+/// <summary>Every problem type the service knows, each made in one place.</summary>
+internal static class Problems
+{
+    public static Problem InvalidJson(string detail, string? path = null) =>
+        new(400, "invalid-json", "The body is not valid JSON.", detail) { ErrorPath = path };
+
+    /// <param name="path">A JSON path, or the name of the parameter or header.</param>
+    public static Problem InvalidRequest(string path, string detail) =>
+        new(400, "invalid-request", "The request is not valid.", detail) { ErrorPath = path };
+
+    public static Problem InvalidEntityId(string detail) => new(400, "invalid-entity-id", "The entity's name is not valid.", detail);
+
+    public static Problem EmptyBatch() =>
+        new(400, "empty-batch", "The append has no events.", "An append has 1 event or more; the body has none.");
+
+    public static Problem InvalidCursor(string detail) => new(400, "invalid-cursor", "The cursor is not valid.", detail) { ErrorPath = "cursor" };
+
+    public static Problem ReservedKind(ReadOnlySpan<byte> kind) =>
+        new(403, "reserved-kind", "The kind is reserved.",
+            $"Kinds that begin with \"warp.\" belong to the service; \"{System.Text.Encoding.UTF8.GetString(kind)}\" can't be written to.");
+
+    public static Problem EntityNotFound() => new(404, "entity-not-found", "There is no such entity.", "No event was ever appended to this entity.");
+
+    public static Problem AggregateNotFound(string aggregate) =>
+        new(404, "aggregate-not-found", "There is no such aggregate.", $"\"{aggregate}\" is not defined, and the entity has no events of it.");
+
+    public static Problem ErasureNotFound() => new(404, "erasure-not-found", "There is no such erasure.", "No receipt has this id.");
+
+    public static Problem RouteNotFound() =>
+        new(404, "route-not-found", "There is nothing at this path.", "See /openapi.yaml for every path, or /swagger to try them.");
+
+    public static Problem MethodNotAllowed(string method, string? allow) =>
+        new(405, "method-not-allowed", "The method is not allowed here.", $"{method} is not allowed at this path; allowed: {allow}.") { Allow = allow };
+
+    public static Problem NotAcceptable(string offered) =>
+        new(406, "not-acceptable", "None of the accepted media types can be given.", $"The Accept header must allow {offered}.");
+
+    public static Problem UnsupportedMediaType(string detail) => new(415, "unsupported-media-type", "The body's media type is not supported.", detail);
+
+    public static Problem PayloadTooLarge(string what, string limitName, long limit, long actual, string? path = null) =>
+        new(413, "payload-too-large", "The request is too large.",
+            string.Create(CultureInfo.InvariantCulture, $"{what} has {actual}; at most {limit} are allowed ({limitName})."))
+        {
+            ErrorPath = path,
+            Extras = [("limit", limit), ("actual", actual)],
+        };
+
+    public static Problem EntityErased(long erasedAtMs, string? receiptId) =>
+        new(410, "entity-erased", "The entity was erased.", "Its data is gone for good; append with ?recreate=true to begin a new life at seq 1.")
+        {
+            Extras = [("erasedAt", Rfc3339.Format(erasedAtMs)), ("receiptId", receiptId)],
+        };
+
+    public static Problem SeqMismatch(string? expected, long actual, string detail) =>
+        new(412, "seq-mismatch", "The entity's last seq is not the expected one.", detail)
+        {
+            Extras = [("expectedSeq", long.TryParse(expected, NumberStyles.None, CultureInfo.InvariantCulture, out var seq) ? seq : expected), ("actualSeq", actual)],
+        };
+
+    public static Problem WaitTimeout(long required, long reached) =>
+        new(504, "wait-timeout", "The wait ended before the seq was reached.",
+            string.Create(CultureInfo.InvariantCulture, $"The entity is at seq {reached}; seq {required} was waited for."))
+        {
+            Retryable = true,
+            Extras = [("required", required), ("reached", reached)],
+        };
+
+    public static Problem ShardUnavailable(string detail) =>
+        new(503, "shard-unavailable", "This part of the store is out of service.", detail) { Retryable = true, RetryAfterSeconds = 5 };
+
+    public static Problem RequestTimeout(string detail) =>
+        new(408, "request-timeout", "The request did not arrive in time.", detail) { Retryable = true };
+
+    public static Problem ShuttingDown() =>
+        new(503, "shutting-down", "The service is stopping.", "Send what has no reply yet again, to the restarted service.") { Retryable = true, RetryAfterSeconds = 5 };
+
+    /// <summary>Says nothing of the cause: that stands in the log under the same trace id.</summary>
+    public static Problem Internal() =>
+        new(500, "internal-error", "The service failed.", "The cause is in the service's log under this traceId. The outcome of a write is not known.");
+}

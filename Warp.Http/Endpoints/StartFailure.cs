@@ -1,0 +1,21 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Options;
+
+namespace Warp.Http.Endpoints;
+
+/// <summary>Tells failures that the operator can mend, in one line, from bugs, which keep their stack trace.</summary>
+internal static class StartFailure
+{
+    public static string? Explain(Exception error) => error switch
+    {
+        ConfigurationException => error.Message,
+        OptionsValidationException invalid => string.Join(Environment.NewLine, invalid.Failures),
+        IOException { InnerException: AddressInUseException or SocketException } => error.Message,
+        SocketException => $"Can't listen: {error.Message}.",
+        InvalidOperationException when error.Message.StartsWith("Failed to convert configuration value", StringComparison.Ordinal) => error.Message,
+        FormatException => error.Message,
+        AggregateException { InnerExceptions.Count: 1 } => Explain(error.InnerException!),
+        _ => null,
+    };
+}

@@ -1,0 +1,89 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Threading.Channels;
+using Warp.Http.Entities;
+using Warp.Http.Events;
+
+namespace Warp.Http.Endpoints;
+
+/// <summary>
+/// One streaming append. Two loops share it: one reads lines and posts them, the other awaits their outcomes in order and replies.
+/// Between them stands a bounded queue, so that pressure from the disk or a client that doesn't read stops the reading of the socket.
+/// </summary>
+internal sealed partial class StreamSession(
+    HttpContext context, EntityRegistry registry, Limits limits, StreamOptions options, TimeProvider clock) : IDisposable
+{
+    private readonly Channel<StreamLine> _lines = Channel.CreateBounded<StreamLine>(
+        new BoundedChannelOptions(options.LinesInFlight) { SingleReader = true, SingleWriter = true });
+
+    /// <summary>
+    /// Entities of which a line failed in a way that a repetition may cure, with that line's number: their later lines must fail, too, or
+    /// the order would be broken. Both loops add, the reading one asks.
+    /// </summary>
+    private readonly ConcurrentDictionary<string, long> _failed = new(StringComparer.Ordinal);
+
+    private readonly SemaphoreSlim _room = new(0, 1);
+    private long _bytesInFlight; // both loops, interlocked
+    private int _readerWaitsForRoom; // 1 while it does; whoever takes it back to 0 releases _room
+    private volatile bool _clientGone; // set by the replying loop
+
+    /// <summary>Runs until the body ends, the client leaves or the service stops, and every posted line has its outcome.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        using var onStopping = stopping.Register(static s => ((StreamSession)s!).StopReading(StopReason.Stopping), this);
+        await using var idle = clock.CreateTimer(static s => ((StreamSession)s!).LookForIdleness(), this, options.IdleTimeout / 4, options.IdleTimeout / 4);
+        var replying = ReplyAsync();
+        Exception? broken = null;
+        try
+        {
+            await ReadAsync();
+        }
+        catch (Exception error) when (error is IOException or OperationCanceledException)
+        {
+            // Malformed framing, or the client is gone; what was posted before is still answered, or at least awaited.
+            broken = error;
+        }
+        finally
+        {
+            _lines.Writer.Complete();
+        }
+
+        await replying;
+        await EndAsync(broken);
+    }
+
+    public void Dispose()
+    {
+        _room.Dispose();
+        _carry.Dispose();
+        _replies.Dispose();
+    }
+
+    private void Remember(ReadOnlySpan<byte> entity, long line) => _failed.TryAdd(Encoding.UTF8.GetString(entity), line);
+
+    /// <summary>Says how the stream ended where that is not the end of the body: as the whole answer if there is none yet, else as a last line.</summary>
+    private async Task EndAsync(Exception? broken)
+    {
+        if (_clientGone || context.RequestAborted.IsCancellationRequested) return;
+        var problem = broken switch
+        {
+            BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout } => Problems.RequestTimeout("The body came too slowly."),
+            not null => Problems.InvalidRequest("body", "The body's framing is broken; what came before it is answered."),
+            null => _stopReason switch
+            {
+                StopReason.Idle => Problems.RequestTimeout($"Nothing came for {options.IdleTimeout.TotalSeconds}s (Warp:Stream:IdleTimeout)."),
+                StopReason.Stopping => Problems.ShuttingDown(),
+                _ => null,
+            },
+        };
+        if (problem is null) return;
+        if (!context.Response.HasStarted)
+        {
+            await ProblemWriter.WriteAsync(context, problem);
+            return;
+        }
+
+        WriteProblem(_lineNumber + 1, null, problem);
+        await SendAsync();
+    }
+}
