@@ -76,8 +76,8 @@ internal sealed class StateReader(EntityLookup lookup)
     }
 
     private static Problem FoldFailed(in StateResult result) =>
-        new(422, "fold-failed", "The state can't be folded.", result.Message ?? $"The event at seq {result.FailedSeq} can't be folded.")
+        new(422, "fold-failed", "The state can't be folded.", result.Failure!.ToString())
         {
-            Extras = [("seq", result.FailedSeq), ("expression", result.Expression), ("line", (long)result.Line), ("column", (long)result.Column)],
+            Extras = [("seq", result.Failure!.Seq), ("expression", result.Failure.Expression), ("line", (long)result.Failure.Line), ("column", (long)result.Failure.Column)],
         };
 }

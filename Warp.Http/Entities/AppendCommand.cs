@@ -26,7 +26,7 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
     {
     }
 
-    public ReadOnlySpan<byte> EntityName => _name.AsSpan(0, _nameLength);
+    public ReadOnlySpan<byte> Entity => _name.AsSpan(0, _nameLength);
 
     /// <summary>The events in stored form: add each, then seal.</summary>
     public EncodedEvents Events { get; } = new();
@@ -102,7 +102,7 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
             CommitFailure.InDoubt => new AppendOutcome(AppendStatus.InDoubt),
             CommitFailure.Refused => new AppendOutcome(AppendStatus.Unavailable),
             _ when Kind == CommitKind.Append =>
-                new AppendOutcome(AppendStatus.Appended, actor.Shard.LifeOf(Entity!.Number), FirstSeq, FirstSeq + Count - 1),
+                new AppendOutcome(AppendStatus.Appended, actor.Shard.LifeOf(EntityRef!.Number), FirstSeq, FirstSeq + Count - 1),
             _ => _outcome,
         };
         if (outcome.Status == AppendStatus.Appended) Life!.WakeWaits();

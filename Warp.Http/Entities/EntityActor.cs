@@ -202,7 +202,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private void Submit(EntityCommand command, CommitKind kind, EntityLife life, long firstSeq)
     {
         command.Kind = kind;
-        command.Entity = life.Entity;
+        command.EntityRef = life.Entity;
         command.Life = life;
         command.FirstSeq = firstSeq;
         command.Epoch = _epoch;

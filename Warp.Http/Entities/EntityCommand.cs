@@ -25,7 +25,7 @@ public abstract class EntityCommand : CommitItem, IMailed<EntityCommand>, IThrea
     {
         Actor = null;
         Life = null;
-        Entity = null;
+        EntityRef = null;
         Kind = CommitKind.Append;
         Failure = CommitFailure.None;
         IsFirstOfEntity = false;

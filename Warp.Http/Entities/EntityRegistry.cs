@@ -62,11 +62,11 @@ public sealed partial class EntityRegistry
     /// </summary>
     public ValueTask<AppendOutcome> AppendAsync(AppendCommand command)
     {
-        var shard = Store.ShardOf(command.EntityName);
+        var shard = Store.ShardOf(command.Entity);
         var admitted = shard.Enter(command.QueuedBytes);
         if (admitted != AppendStatus.Appended) return new ValueTask<AppendOutcome>(new AppendOutcome(admitted));
         var outcome = command.Task;
-        if (Post(shard, command.EntityName, command)) return outcome;
+        if (Post(shard, command.Entity, command)) return outcome;
         shard.Leave(command.QueuedBytes);
         return new ValueTask<AppendOutcome>(new AppendOutcome(AppendStatus.MailboxFull));
     }

@@ -43,7 +43,7 @@ internal sealed class EraseCommand(Guid receiptId) : EntityCommand
     public override void OnCommitted_WriterThreadOnly()
     {
         if (Kind != CommitKind.Fence) return;
-        Actor!.Shard.Tombstones.AddFromJournal(new Tombstone(Entity!.Tag, Entity.Number, receiptId, CommittedMs, ErasedEvents, Complete: false));
+        Actor!.Shard.Tombstones.AddFromJournal(new Tombstone(EntityRef!.Tag, EntityRef.Number, receiptId, CommittedMs, ErasedEvents, Complete: false));
         Actor.Erased_WriterThreadOnly();
     }
 
@@ -67,7 +67,7 @@ internal sealed class EraseCommand(Guid receiptId) : EntityCommand
 
     private byte[] Fence()
     {
-        new FenceBody(receiptId, Entity!.Tag).Write(_body);
+        new FenceBody(receiptId, EntityRef!.Tag).Write(_body);
         return _body;
     }
 }

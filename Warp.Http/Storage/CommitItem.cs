@@ -35,7 +35,7 @@ public abstract class CommitItem : IQueued<CommitItem>
     public int Epoch { get; set; }
 
     /// <summary>The life that an append or a fence belongs to.</summary>
-    public EntityRef? Entity { get; set; }
+    public EntityRef? EntityRef { get; set; }
 
     /// <summary>Seq of an append's first event; a fence's is the number of events it erases.</summary>
     public long FirstSeq { get; set; }
