@@ -31,7 +31,7 @@ public sealed class AssemblyMutant : IDisposable
 
     public static AssemblyMutant Of(string assemblyPath) => new(assemblyPath);
 
-    /// <summary>Replaces a part of a string literal, be it UTF-16 or <c>u8</c>; a shorter text in a <c>u8</c> literal is padded with blanks.</summary>
+    /// <summary>Replaces a part of a string literal, be it UTF-16 or <c>u8</c> (where a shorter text is padded with blanks).</summary>
     public AssemblyMutant ReplaceString(string typeName, string methodName, string from, string to) =>
         Edit($"a string with '{from}' in {typeName}.{methodName}", typeName, methodName, body =>
         {
@@ -54,7 +54,7 @@ public sealed class AssemblyMutant : IDisposable
             return hits;
         });
 
-    /// <summary>Leaves a call out: its arguments are evaluated and dropped, and a default stands for its result (a completed task for a task).</summary>
+    /// <summary>Leaves a call out: its arguments are evaluated and dropped, a default (a completed task) stands for its result.</summary>
     public AssemblyMutant RemoveCall(string typeName, string methodName, string calledMethodName) =>
         Edit($"a call of {calledMethodName} in {typeName}.{methodName}", typeName, methodName, body =>
         {
@@ -63,11 +63,10 @@ public sealed class AssemblyMutant : IDisposable
             return calls.Count;
         });
 
-    /// <summary>Empties a method: it returns at once, with a default or <paramref name="result"/> (bool, int, long or string), wrapped where it is async.</summary>
+    /// <summary>Empties a method: it returns a default or a bool, int, long or string, wrapped in a task where it is async.</summary>
     public AssemblyMutant MakeBodyReturn(string typeName, string methodName, object? result = null)
     {
-        var methods = Types(typeName).SelectMany(type => type.Methods)
-            .Where(method => method.HasBody && method.Name == methodName).ToList();
+        var methods = Methods(typeName, methodName);
         foreach (var method in methods) IlEdits.ReturnOnly(method, result);
         return Hit(methods.Count, $"a body of {typeName}.{methodName}");
     }
@@ -75,14 +74,9 @@ public sealed class AssemblyMutant : IDisposable
     /// <summary>Adds a call of a method of the same type at the start; its parameters get the caller's of the same name.</summary>
     public AssemblyMutant CallAtStart(string typeName, string methodName, string calledMethodName)
     {
-        var hits = 0;
-        foreach (var method in Types(typeName).SelectMany(type => type.Methods).Where(method => method.HasBody && method.Name == methodName))
-        {
-            IlEdits.CallAtStart(method, calledMethodName);
-            hits++;
-        }
-
-        return Hit(hits, $"a body of {typeName}.{methodName}");
+        var methods = Methods(typeName, methodName);
+        foreach (var method in methods) IlEdits.CallAtStart(method, calledMethodName);
+        return Hit(methods.Count, $"a body of {typeName}.{methodName}");
     }
 
     /// <summary>Moves a call, with the evaluation of its arguments, to the start of the method.</summary>
@@ -143,12 +137,18 @@ public sealed class AssemblyMutant : IDisposable
     }
 
     private AssemblyMutant Hit(int hits, string what) =>
-        hits > 0 ? this : throw new InvalidOperationException($"The mutant would equal the original: {_assembly.Name.Name} has not {what}.");
+        hits > 0 ? this : throw EqualToTheOriginal($"not {what}");
+
+    private InvalidOperationException EqualToTheOriginal(string why) =>
+        new($"The mutant would equal the original: {_assembly.Name.Name} has {why}.");
 
     private IEnumerable<TypeDefinition> Types(string typeName) => typeName == "*"
         ? _assembly.MainModule.GetTypes()
         : [_assembly.MainModule.GetType(typeName)
-            ?? throw new InvalidOperationException($"The mutant would equal the original: {_assembly.Name.Name} has no type {typeName}.")];
+            ?? throw EqualToTheOriginal($"no type {typeName}")];
+
+    private List<MethodDefinition> Methods(string typeName, string methodName) => Types(typeName)
+        .SelectMany(type => type.Methods).Where(method => method.HasBody && method.Name == methodName).ToList();
 
     private List<MethodBody> BodiesOf(string typeName, string methodName) =>
         Types(typeName).SelectMany(WithCompilerMade).Distinct().SelectMany(type => type.Methods)

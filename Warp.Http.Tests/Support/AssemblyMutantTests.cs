@@ -17,7 +17,8 @@ public sealed class AssemblyMutantTests
 
     [Fact]
     public void A_call_can_be_moved_before_another() =>
-        Run(mutant => mutant.MoveCallBefore(Sample, "Commit", "Acknowledge", "Write"), sample => sample.Commit(3)).ShouldBe("ack:3 write:3 sync ok");
+        Run(mutant => mutant.MoveCallBefore(Sample, "Commit", "Acknowledge", "Write"),
+            sample => sample.Commit(3)).ShouldBe("ack:3 write:3 sync ok");
 
     [Fact]
     public void A_call_can_be_moved_to_the_start() =>
@@ -25,7 +26,8 @@ public sealed class AssemblyMutantTests
 
     [Fact]
     public void A_call_can_be_added_at_the_start() =>
-        Run(mutant => mutant.CallAtStart(Sample, "Commit", "Acknowledge"), sample => sample.Commit(3)).ShouldBe("ack:3 write:3 sync ack:3 ok");
+        Run(mutant => mutant.CallAtStart(Sample, "Commit", "Acknowledge"),
+            sample => sample.Commit(3)).ShouldBe("ack:3 write:3 sync ack:3 ok");
 
     [Fact]
     public void A_condition_can_be_turned_round() =>
@@ -41,16 +43,19 @@ public sealed class AssemblyMutantTests
 
     [Fact]
     public void A_utf8_literal_can_be_replaced() =>
-        Run(mutant => mutant.ReplaceString("*", "Utf8Pragma", "=FULL", "=OFF"), sample => sample.Utf8Pragma()).ShouldBe("journal_mode=WAL; synchronous=OFF ;");
+        Run(mutant => mutant.ReplaceString("*", "Utf8Pragma", "=FULL", "=OFF"),
+            sample => sample.Utf8Pragma()).ShouldBe("journal_mode=WAL; synchronous=OFF ;");
 
     [Fact]
     public void Async_methods_are_reached_through_their_state_machine() =>
-        Run(mutant => mutant.RemoveCall(Sample, "CommitAsync", "SyncAsync").SleepBefore(Sample, "CommitAsync", "Acknowledge", TimeSpan.FromMilliseconds(1)),
+        Run(mutant => mutant.RemoveCall(Sample, "CommitAsync", "SyncAsync")
+                .SleepBefore(Sample, "CommitAsync", "Acknowledge", TimeSpan.FromMilliseconds(1)),
             sample => sample.CommitNow(4)).ShouldBe("write:4 ack:4");
 
     [Fact]
     public void Async_methods_can_be_emptied() =>
-        Run(mutant => mutant.MakeBodyReturn(Sample, "SyncAsync", 7).MakeBodyReturn(Sample, "ValueAsync", true).MakeBodyReturn(Sample, "CommitAsync"),
+        Run(mutant => mutant.MakeBodyReturn(Sample, "SyncAsync", 7)
+                .MakeBodyReturn(Sample, "ValueAsync", true).MakeBodyReturn(Sample, "CommitAsync"),
             sample => sample.CommitNow(4)).ShouldBe("");
 
     [Theory]
@@ -61,7 +66,9 @@ public sealed class AssemblyMutantTests
     {
         using var mutant = AssemblyMutant.Of(typeof(MutantSample).Assembly.Location);
 
-        Should.Throw<InvalidOperationException>(() => mutant.RemoveCall(type, method, call)).Message.ShouldContain("would equal the original");
+        var failure = Should.Throw<InvalidOperationException>(() => mutant.RemoveCall(type, method, call));
+
+        failure.Message.ShouldContain("would equal the original");
     }
 
     private static string Run(Action<AssemblyMutant> edit, Func<IMutantSample, string> use)

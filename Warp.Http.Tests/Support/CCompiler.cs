@@ -10,7 +10,8 @@ internal static class CCompiler
         if (!OperatingSystem.IsLinux()) return "it preloads a library into a process, which is done this way on Linux only";
         try
         {
-            using var version = Process.Start(new ProcessStartInfo("cc", "--version") { RedirectStandardOutput = true, UseShellExecute = false })!;
+            var start = new ProcessStartInfo("cc", "--version") { RedirectStandardOutput = true, UseShellExecute = false };
+            using var version = Process.Start(start)!;
             version.WaitForExit();
             return null;
         }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Warp.Http.Tests.Support;
 
-/// <summary>The one way in which a test waits for something that happens elsewhere: it polls, and a failure says what it waited for.</summary>
+/// <summary>The one way in which a test waits for what happens elsewhere: it polls, and a failure says what it waited for.</summary>
 public static class Eventually
 {
     private static readonly TimeSpan WithinDefault = TimeSpan.FromSeconds(10);

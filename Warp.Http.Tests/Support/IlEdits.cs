@@ -12,7 +12,7 @@ internal static class IlEdits
     private const int ConditionReach = 8;
 
     public static List<Instruction> CallsOf(this MethodBody body, string name) => body.Instructions.Where(instruction =>
-        instruction.OpCode.Code is Code.Call or Code.Callvirt && instruction.Operand is MethodReference called && called.Name == name).ToList();
+        instruction is { OpCode.Code: Code.Call or Code.Callvirt, Operand: MethodReference called } && called.Name == name).ToList();
 
     public static void ReplaceByDefault(this MethodBody body, Instruction call)
     {
@@ -37,7 +37,7 @@ internal static class IlEdits
         {
             end = call.Next;
             if (end.OpCode.Code is not (Code.Pop or Code.Stloc))
-                throw new InvalidOperationException($"{name} cannot be moved in {body.Method.FullName}: its result is used in an expression.");
+                throw new InvalidOperationException($"{name} cannot be moved in {body.Method.FullName}: its result is used.");
         }
 
         var il = body.GetILProcessor();
@@ -69,7 +69,8 @@ internal static class IlEdits
         var start = call;
         while (missing > 0)
         {
-            if (targets.Contains(start) || start.Previous is not { OpCode.FlowControl: FlowControl.Next or FlowControl.Call or FlowControl.Meta } previous)
+            if (targets.Contains(start)
+                || start.Previous is not { OpCode.FlowControl: FlowControl.Next or FlowControl.Call or FlowControl.Meta } previous)
                 throw new InvalidOperationException($"The arguments of {call.Operand} in {body.Method.FullName} are not a straight line.");
             start = previous;
             missing += IlTypes.Pops(start) - IlTypes.Pushes(start);
@@ -95,7 +96,7 @@ internal static class IlEdits
         foreach (var judged in body.Instructions.Where(instruction => instruction.Operand is MemberReference member && member.Name == name))
         {
             var branch = judged.Next;
-            for (var i = 0; i < ConditionReach && branch is not null && branch.OpCode.FlowControl != FlowControl.Cond_Branch; i++) branch = branch.Next;
+            for (var i = 0; i < ConditionReach && branch is { OpCode.FlowControl: not FlowControl.Cond_Branch }; i++) branch = branch.Next;
             if (branch is null || !IlTypes.Opposite.TryGetValue(branch.OpCode.Code, out var opposite)) continue;
             branch.OpCode = opposite;
             hits++;
@@ -108,7 +109,8 @@ internal static class IlEdits
     {
         var body = method.Body = new MethodBody(method) { InitLocals = true };
         var il = body.GetILProcessor();
-        foreach (var instruction in result is null ? Default(body, method.ReturnType) : Constant(body, method.ReturnType, result)) il.Append(instruction);
+        var value = result is null ? Default(body, method.ReturnType) : Constant(body, method.ReturnType, result);
+        foreach (var instruction in value) il.Append(instruction);
         il.Append(il.Create(OpCodes.Ret));
         // The state machine is no longer used, and a debugger must not look for it.
         foreach (var attribute in method.CustomAttributes.Where(a => a.AttributeType.Name == "AsyncStateMachineAttribute").ToList())
@@ -124,7 +126,8 @@ internal static class IlEdits
         if (called.HasThis) il.InsertBefore(first, il.Create(OpCodes.Ldarg_0));
         foreach (var wanted in called.Parameters)
         {
-            var given = method.Parameters.SingleOrDefault(p => p.Name == wanted.Name && p.ParameterType.FullName == wanted.ParameterType.FullName)
+            var type = wanted.ParameterType.FullName;
+            var given = method.Parameters.SingleOrDefault(p => p.Name == wanted.Name && p.ParameterType.FullName == type)
                 ?? throw new InvalidOperationException($"{method.FullName} has no parameter {wanted.Name} to hand to {calledName}.");
             il.InsertBefore(first, il.Create(OpCodes.Ldarg, given));
         }
@@ -138,13 +141,26 @@ internal static class IlEdits
         if (IlTypes.IsVoid(type)) return [];
         var module = body.Method.Module;
         if (type.FullName == "System.Threading.Tasks.Task")
-            return [Instruction.Create(OpCodes.Call, module.ImportReference(typeof(Task).GetProperty(nameof(Task.CompletedTask))!.GetMethod))];
+        {
+            var completed = typeof(Task).GetProperty(nameof(Task.CompletedTask))!.GetMethod;
+            return [Instruction.Create(OpCodes.Call, module.ImportReference(completed))];
+        }
+
         if (type is GenericInstanceType { ElementType.FullName: "System.Threading.Tasks.Task`1" } task)
-            return [.. Default(body, task.GenericArguments[0]), Instruction.Create(OpCodes.Call, FromResult(module, task.GenericArguments[0]))];
+        {
+            var result = task.GenericArguments[0];
+            return [.. Default(body, result), Instruction.Create(OpCodes.Call, FromResult(module, result))];
+        }
+
         var local = new VariableDefinition(module.ImportReference(type));
         body.Variables.Add(local);
         body.InitLocals = true;
-        return [Instruction.Create(OpCodes.Ldloca, local), Instruction.Create(OpCodes.Initobj, local.VariableType), Instruction.Create(OpCodes.Ldloc, local)];
+        return
+        [
+            Instruction.Create(OpCodes.Ldloca, local),
+            Instruction.Create(OpCodes.Initobj, local.VariableType),
+            Instruction.Create(OpCodes.Ldloc, local),
+        ];
     }
 
     private static IEnumerable<Instruction> Constant(MethodBody body, TypeReference type, object value)
@@ -174,7 +190,10 @@ internal static class IlEdits
     };
 
     private static GenericInstanceMethod FromResult(ModuleDefinition module, TypeReference result) =>
-        new(module.ImportReference(typeof(Task).GetMethod(nameof(Task.FromResult)))) { GenericArguments = { module.ImportReference(result) } };
+        new(module.ImportReference(typeof(Task).GetMethod(nameof(Task.FromResult))))
+        {
+            GenericArguments = { module.ImportReference(result) },
+        };
 
     private static Instruction InsertAfter(ILProcessor il, Instruction place, Instruction added)
     {
@@ -189,7 +208,7 @@ internal static class IlEdits
         foreach (var instruction in body.Instructions)
         {
             if (instruction.Operand == from) instruction.Operand = to;
-            else if (instruction.Operand is Instruction[] targets) instruction.Operand = targets.Select(target => target == from ? to : target).ToArray();
+            else if (instruction.Operand is Instruction[] targets) targets.AsSpan().Replace(from, to);
         }
 
         foreach (var handler in body.ExceptionHandlers)
@@ -212,7 +231,7 @@ internal static class Utf8Literal
         if (at < 0) return null;
         var given = Encoding.UTF8.GetBytes(to);
         if (given.Length > wanted.Length)
-            throw new InvalidOperationException($"'{to}' is longer than '{from}', and the length of a u8 literal is fixed in the code around it.");
+            throw new InvalidOperationException($"'{to}' is longer than '{from}', and the code around a u8 literal fixes its length.");
         var replaced = (byte[])literal.Clone();
         replaced.AsSpan(at, wanted.Length).Fill((byte)' ');
         given.CopyTo(replaced, at);

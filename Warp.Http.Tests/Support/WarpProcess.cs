@@ -55,9 +55,10 @@ public sealed partial class WarpProcess : IAsyncDisposable
             await service.BecomesReadyAsync(options.ReadyWithin, cancel);
             return service;
         }
-        catch
+        catch (Exception failure)
         {
             await service.DisposeAsync();
+            if (failure is TimeoutException) throw new TimeoutException($"{failure.Message} It wrote:\n{service.Output}", failure);
             throw;
         }
     }
@@ -97,7 +98,9 @@ public sealed partial class WarpProcess : IAsyncDisposable
         $"the service at {Address} answers /health/ready with 200",
         async () =>
         {
-            if (HasExited) throw new InvalidOperationException($"The service ended with {_process.ExitCode} before it was ready:\n{Output}");
+            if (HasExited)
+                throw new InvalidOperationException($"The service ended with {_process.ExitCode} before it was ready:\n{Output}");
+
             try
             {
                 using var answer = await Client.GetAsync("/health/ready", cancel);

@@ -26,7 +26,7 @@ public sealed class PowerLossDisk : IDisposable
     /// <summary>fsync of a new file makes its directory entry durable too, as ext4 does. By default the directory must be synced.</summary>
     public bool FsyncLinks { get; init; }
 
-    /// <summary>Writing to a page that a failed fsync dropped makes it durable at the next one, as in Linux. By default it is lost for ever.</summary>
+    /// <summary>A page dropped by a failed fsync is sound once written again, as in Linux. By default it is lost for ever.</summary>
     public bool RewriteRestores { get; init; }
 
     internal static string FsOps => s_built.Value.File("fsops");
@@ -36,7 +36,8 @@ public sealed class PowerLossDisk : IDisposable
     private string Control => _directory.File("control");
 
     /// <summary>Skips the running test where the simulation cannot work.</summary>
-    public static void SkipWhereImpossible() => Assert.SkipWhen(CCompiler.Absence is not null, $"The simulated disk is not available: {CCompiler.Absence}.");
+    public static void SkipWhereImpossible() =>
+        Assert.SkipWhen(CCompiler.Absence is not null, $"The simulated disk is not available: {CCompiler.Absence}.");
 
     /// <summary>What a process needs in its environment to work on this disk.</summary>
     /// <param name="faults">Faults from the start on, in the notation of <c>powerloss.c</c>: <c>fail-fsync=journal-*.db-wal:3</c>.</param>
@@ -84,7 +85,8 @@ public sealed class PowerLossDisk : IDisposable
 
     /// <summary>Runs a program in the root, on this disk.</summary>
     /// <returns>The lines it wrote, and 137 for one that was killed.</returns>
-    internal (IReadOnlyList<string> Lines, int ExitCode) Run(string program, IEnumerable<string>? arguments = null, string? faults = null, bool settle = false)
+    internal (IReadOnlyList<string> Lines, int ExitCode) Run(
+        string program, IEnumerable<string>? arguments = null, string? faults = null, bool settle = false)
     {
         var start = new ProcessStartInfo(program, arguments ?? [])
         {
@@ -113,7 +115,8 @@ public sealed class PowerLossDisk : IDisposable
             }
 
             var child = Directory.CreateDirectory(Path.Combine(target, entry.Name));
-            if (!OperatingSystem.IsWindows()) child.UnixFileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+            if (!OperatingSystem.IsWindows())
+                child.UnixFileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
             var entries = Path.Combine(shadow, "dirs", Path.GetFileName(linked));
             if (Directory.Exists(entries)) Restore(entries, shadow, child.FullName); // else it was never synced itself
         }

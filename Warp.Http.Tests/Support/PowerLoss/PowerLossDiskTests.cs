@@ -133,7 +133,8 @@ public sealed class PowerLossDiskTests
         using var disk = new PowerLossDisk();
         Do(disk, "write a 0 x", "fsync a", "fsync .");
 
-        Lines(disk, "fail-fsync=a:1", "write a 1 yz", "fsync a", "write a 2 w", "write a 3 v", "fsync a").ShouldBe(["ok", "EIO", "ok", "ok", "ok"]);
+        Lines(disk, "fail-fsync=a:1", "write a 1 yz", "fsync a", "write a 2 w", "write a 3 v", "fsync a")
+            .ShouldBe(["ok", "EIO", "ok", "ok", "ok"]);
 
         Content(disk, "a").ShouldBe("xywv");
         using (var after = disk.CutPower()) Content(after, "a").ShouldBe("x\0\0v");
@@ -187,7 +188,8 @@ public sealed class PowerLossDiskTests
         using var disk = new PowerLossDisk();
         disk.Arm("fail-fsync=journal-*.db-wal:1");
 
-        Lines(disk, null, "write journal-1.db 0 x", "fsync journal-1.db", "write journal-1.db-wal 0 x", "fsync journal-1.db-wal", "fsync journal-1.db-wal")
+        Lines(disk, null, "write journal-1.db 0 x", "fsync journal-1.db",
+                "write journal-1.db-wal 0 x", "fsync journal-1.db-wal", "fsync journal-1.db-wal")
             .ShouldBe(["ok", "ok", "ok", "EIO", "ok"]);
         disk.IsArmed.ShouldBeTrue();
     }
@@ -212,8 +214,9 @@ public sealed class PowerLossDiskTests
     private static IReadOnlyList<string> Lines(PowerLossDisk disk, string? faults, params string[] operations) =>
         disk.Run(PowerLossDisk.FsOps, operations, faults).Lines;
 
-    private static string[] Names(PowerLossDisk disk, string directory = "") =>
-        [.. Directory.EnumerateFileSystemEntries(Path.Combine(disk.Root, directory)).Select(entry => Path.GetFileName(entry)).Order(StringComparer.Ordinal)];
+    private static IEnumerable<string> Names(PowerLossDisk disk, string directory = "") =>
+        new DirectoryInfo(Path.Combine(disk.Root, directory)).EnumerateFileSystemInfos()
+            .Select(entry => entry.Name).Order(StringComparer.Ordinal);
 
     /// <summary>One letter a block: the one that fills it.</summary>
     private static string Content(PowerLossDisk disk, string name) =>

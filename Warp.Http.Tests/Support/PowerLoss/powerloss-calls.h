@@ -35,7 +35,8 @@ static void load(void) {
     *(void **)&real_dlsym = found;
     LOAD(open, "open64"); LOAD(openat, "openat64"); LOAD(close, "close");
     LOAD(dup, "dup"); LOAD(dup2, "dup2"); LOAD(dup3, "dup3");
-    LOAD(write, "write"); LOAD(writev, "writev"); LOAD(pwrite64, "pwrite64"); LOAD(pwritev64, "pwritev64"); LOAD(pwritev64v2, "pwritev64v2");
+    LOAD(write, "write"); LOAD(writev, "writev"); LOAD(pwrite64, "pwrite64");
+    LOAD(pwritev64, "pwritev64"); LOAD(pwritev64v2, "pwritev64v2");
     LOAD(copy_file_range, "copy_file_range"); LOAD(sendfile64, "sendfile64");
     LOAD(ftruncate64, "ftruncate64"); LOAD(truncate64, "truncate64");
     LOAD(posix_fallocate64, "posix_fallocate64"); LOAD(fallocate64, "fallocate64");
@@ -74,7 +75,8 @@ __attribute__((constructor)) static void start(void) {
 }
 
 #define MODE(flags) mode_t mode = 0; \
-    if ((flags) & O_CREAT || ((flags) & O_TMPFILE) == O_TMPFILE) { va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
+    if ((flags) & O_CREAT || ((flags) & O_TMPFILE) == O_TMPFILE) { \
+        va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
 
 int open(const char *path, int flags, ...) { load(); MODE(flags) return opened(real_open(path, flags, mode), flags); }
 int open64(const char *path, int flags, ...) { load(); MODE(flags) return opened(real_open(path, flags, mode), flags); }
@@ -110,7 +112,10 @@ static ssize_t written(int fd, ssize_t n) { /* at the file's own offset, which a
 }
 
 ssize_t write(int fd, const void *bytes, size_t count) { load(); return write_fails(fd) ? -1 : written(fd, real_write(fd, bytes, count)); }
-ssize_t writev(int fd, const struct iovec *parts, int count) { load(); return write_fails(fd) ? -1 : written(fd, real_writev(fd, parts, count)); }
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+    load();
+    return write_fails(fd) ? -1 : written(fd, real_writev(fd, parts, count));
+}
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
     load();
     return write_fails(fd) ? -1 : written_at(fd, real_pwrite64(fd, bytes, count, offset), offset);
@@ -127,7 +132,9 @@ ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off_t offset, 
     ssize_t n = real_pwritev64v2(fd, parts, count, offset, flags);
     return offset == -1 ? written(fd, n) : written_at(fd, n, offset);
 }
-ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags) { return pwritev64v2(fd, parts, count, offset, flags); }
+ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
+    return pwritev64v2(fd, parts, count, offset, flags);
+}
 
 ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset, size_t count, unsigned flags) {
     load();
@@ -195,7 +202,11 @@ int fsync(int fd) { load(); return sync_fd(fd, real_fsync); }
 int fdatasync(int fd) { load(); return sync_fd(fd, real_fdatasync); }
 
 int rename(const char *from, const char *to) { load(); pin(AT_FDCWD, to); return real_rename(from, to); }
-int renameat(int from_dir, const char *from, int to_dir, const char *to) { load(); pin(to_dir, to); return real_renameat(from_dir, from, to_dir, to); }
+int renameat(int from_dir, const char *from, int to_dir, const char *to) {
+    load();
+    pin(to_dir, to);
+    return real_renameat(from_dir, from, to_dir, to);
+}
 int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) {
     load();
     pin(to_dir, to);
@@ -217,9 +228,11 @@ int rmdir(const char *path) { load(); return remove_directory(AT_FDCWD, path); }
 void *dlsym(void *library, const char *name) {
     static const struct { const char *name; void *ours; } fronted[] = {
 #define FRONT(function) { #function, (void *)function }
-        FRONT(open), FRONT(open64), FRONT(openat), FRONT(openat64), FRONT(creat), FRONT(creat64), FRONT(close), FRONT(dup), FRONT(dup2), FRONT(dup3),
+        FRONT(open), FRONT(open64), FRONT(openat), FRONT(openat64), FRONT(creat), FRONT(creat64),
+        FRONT(close), FRONT(dup), FRONT(dup2), FRONT(dup3),
         FRONT(write), FRONT(writev), FRONT(pwrite), FRONT(pwrite64), FRONT(pwritev), FRONT(pwritev64), FRONT(pwritev2), FRONT(pwritev64v2),
-        FRONT(copy_file_range), FRONT(sendfile), FRONT(sendfile64), FRONT(ftruncate), FRONT(ftruncate64), FRONT(truncate), FRONT(truncate64),
+        FRONT(copy_file_range), FRONT(sendfile), FRONT(sendfile64), FRONT(ftruncate), FRONT(ftruncate64),
+        FRONT(truncate), FRONT(truncate64),
         FRONT(posix_fallocate), FRONT(posix_fallocate64), FRONT(fallocate), FRONT(fallocate64), FRONT(fsync), FRONT(fdatasync),
         FRONT(rename), FRONT(renameat), FRONT(renameat2), FRONT(unlink), FRONT(unlinkat), FRONT(rmdir),
     };

@@ -143,7 +143,8 @@ static void pin(int dirfd, const char *name) {
     char path[PATH_MAX], pinned[PATH_MAX];
     struct stat st;
     int error = errno;
-    if (active && resolve(dirfd, name, path) && lstat(path, &st) == 0 && S_ISREG(st.st_mode)) link(path, in_shadow(pinned, "pinned", st.st_ino));
+    if (active && resolve(dirfd, name, path) && lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+        link(path, in_shadow(pinned, "pinned", st.st_ino));
     errno = error;
 }
 
