@@ -10,7 +10,8 @@ public sealed class HouseTests
 
     private static readonly string[] Order =
     [
-        "Events", "Storage", "Aggregates", "Entities", "Subscriptions", "Sagas", "Projections", "Backup", "Erasure", "Security", "Endpoints",
+        "Events", "Storage", "Aggregates", "Entities", "Subscriptions", "Sagas", "Projections", "Backup", "Erasure", "Security",
+        "Endpoints",
         "", // the composition root, which nobody uses
     ];
 

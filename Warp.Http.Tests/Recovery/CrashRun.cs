@@ -70,15 +70,11 @@ internal sealed class CrashRun : IDisposable
         {
             if (cycle % KilledStartEvery == KilledStartEvery - 1) await KillStartAsync(cancel);
             await using var service = await StartAsync(cancel);
-            await CompareAsync(service);
+            await CompareAsync(service, whole: false);
             await LoadUntilCrashAsync(service, cycle, cancel);
         }
 
-        await using (var service = await StartAsync(cancel))
-        {
-            await CompareAsync(service);
-            await _history.ReadAllAsync(service.Client);
-        }
+        await using (var service = await StartAsync(cancel)) await CompareAsync(service, whole: true);
 
         var attempts = _ledger.Attempts.ToList();
         Summary = $"{cycle} crashes in {took.Elapsed.TotalSeconds:0} s: "
@@ -111,10 +107,18 @@ internal sealed class CrashRun : IDisposable
     }
 
     /// <summary>What is in doubt is sent again where it can be, and what is stored is compared with what was answered.</summary>
-    private async Task CompareAsync(WarpProcess service)
+    private async Task CompareAsync(WarpProcess service, bool whole)
     {
-        foreach (var attempt in _ledger.Attempts.Where(IsToBeRetried).ToList()) await _writers.RetryAsync(service.Client, attempt);
-        await _history.ReadOnAsync(service.Client);
+        try
+        {
+            foreach (var attempt in _ledger.Attempts.Where(IsToBeRetried).ToList()) await _writers.RetryAsync(service.Client, attempt);
+            await _history.ReadOnAsync(service.Client);
+            if (whole) await _history.ReadAllAsync(service.Client);
+        }
+        catch (HttpRequestException broken)
+        {
+            _ledger.Violated($"the service broke off while its history was read: {broken.Message}\n{service.Output}");
+        }
     }
 
     private static bool IsToBeRetried(AppendAttempt attempt) =>

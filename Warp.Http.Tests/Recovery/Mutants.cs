@@ -26,7 +26,7 @@ internal static class Mutants
     private const string SyncJournal = "SyncJournal";
 
     // Wide enough that a kill at a random moment meets it in most cycles, and too short to slow the load to a crawl.
-    private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(20);
 
     public static AssemblyMutant AcknowledgesBeforeTheCommit() => AssemblyMutant.OfService()
         .SleepBefore(Writer, CommitGroup, AppendRow, Window)
