@@ -69,7 +69,7 @@ public sealed class JsonEqualityTests
             var digits = new string(whole).TrimStart('0');
             return $"{(negative ? "-" : "")}{(digits.Length == 0 ? "0" : digits)}{(part.Length == 0 ? "" : "." + new string(part))}{(exponent == 0 ? "" : $"e{exponent:+00;-00}")}";
         });
-        Gen.Select(numbers, numbers).Sample((a, b) => Compare(a, b).ShouldBe(DecimalModel.Parse(a) == DecimalModel.Parse(b)), iter: 100_000);
+        Gen.Select(numbers, numbers).Sample((a, b) => Compare(a, b).ShouldBe(DecimalModel.Parse(a) == DecimalModel.Parse(b)), iter: 40_000);
     }
 
     [Fact]

@@ -100,7 +100,7 @@ public sealed class NumberTests
             var expected = DecimalModel.Calculate(DecimalModel.Parse(left), sign, DecimalModel.Parse(right), out var expectedFault);
             fault.ShouldBe(expectedFault);
             if (fault == NumberFault.None) DecimalModel.Parse(result.ToString()).ShouldBe(expected);
-        }, iter: 100_000);
+        }, iter: 40_000);
 
     [Fact]
     public void Parsing_text_and_order_agree_with_integers_of_any_size() =>
@@ -116,7 +116,7 @@ public sealed class NumberTests
             Math.Sign(a.CompareTo(b)).ShouldBe(DecimalModel.Compare(model, DecimalModel.Parse(right)));
             (a == b).ShouldBe(DecimalModel.Parse(right) == model);
             if (a == b) a.GetHashCode().ShouldBe(b.GetHashCode());
-        }, iter: 50_000);
+        }, iter: 25_000);
 
     private static Number Parse(string text)
     {

@@ -39,10 +39,11 @@ public sealed partial class AggregateCatalog : IDisposable
 
     /// <summary>Opens or creates the file in the data directory, which must exist.</summary>
     /// <exception cref="DefinitionStoreException">The file is damaged, locked, of another format, or can't be created.</exception>
-    public static AggregateCatalog Open(string dataDirectory, Limits limits, TimeProvider time)
+    /// <param name="busySeconds">How long to wait for another process that reads the file, such as a person with the sqlite3 shell; 0 waits for ever.</param>
+    public static AggregateCatalog Open(string dataDirectory, Limits limits, TimeProvider time, int busySeconds = 5)
     {
         var path = Path.Combine(dataDirectory, FileName);
-        var store = DefinitionStore.Open(path);
+        var store = DefinitionStore.Open(path, busySeconds);
         try
         {
             return new AggregateCatalog(path, store, limits, time);
