@@ -28,7 +28,8 @@ internal sealed class DefinitionStore : IDisposable
     /// <exception cref="DefinitionStoreException">The file is damaged, locked, of another format, or can't be created.</exception>
     public static DefinitionStore Open(string path, int busySeconds)
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = busySeconds }.ToString());
+        var settings = new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = busySeconds };
+        var connection = new SqliteConnection(settings.ToString());
         try
         {
             connection.Open();
@@ -67,7 +68,8 @@ internal sealed class DefinitionStore : IDisposable
     /// <summary>The versions of a name since it was last deleted, oldest first.</summary>
     public IReadOnlyList<StoredDefinition> ReadVersions(string name) => Guard(() =>
     {
-        using var command = Command("SELECT name, version, written_ms, body, crc FROM definition WHERE name = $name AND NOT deleted ORDER BY version");
+        using var command =
+            Command("SELECT name, version, written_ms, body, crc FROM definition WHERE name = $name AND NOT deleted ORDER BY version");
         command.Parameters.AddWithValue("$name", name);
         using var reader = command.ExecuteReader();
         var versions = new List<StoredDefinition>();
@@ -105,7 +107,8 @@ internal sealed class DefinitionStore : IDisposable
     {
         var format = Convert.ToInt32(Scalar("PRAGMA user_version"));
         if (format is not (0 or Format))
-            throw new DefinitionStoreException($"The definitions in {_path} have format {format}; this version of the service reads format {Format}.");
+            throw new DefinitionStoreException(
+                $"The definitions in {_path} have format {format}; this version of the service reads format {Format}.");
         Scalar("PRAGMA journal_mode = TRUNCATE");
         Scalar("PRAGMA synchronous = FULL");
 

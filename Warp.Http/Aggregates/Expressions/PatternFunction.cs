@@ -4,7 +4,8 @@ using Warp.Http.Aggregates.Values;
 
 namespace Warp.Http.Aggregates.Expressions;
 
-/// <summary><c>text.matches(pattern)</c> with an engine whose time is linear in the text (<see cref="RegexOptions.NonBacktracking"/>).</summary>
+/// <summary><c>text.matches(pattern)</c> with an engine whose time is linear in the text (<see
+/// cref="RegexOptions.NonBacktracking"/>).</summary>
 internal static class PatternFunction
 {
     /// <summary>Patterns are small: an automaton grows with their length times their repetitions.</summary>

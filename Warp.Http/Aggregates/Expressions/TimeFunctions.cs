@@ -4,7 +4,8 @@ using Warp.Http.Aggregates.Values;
 
 namespace Warp.Http.Aggregates.Expressions;
 
-/// <summary>Functions of times, which are texts (RFC 3339) or seconds since 1970. None reads a clock: a fold gives the same at any time.</summary>
+/// <summary>Functions of times, which are texts (RFC 3339) or seconds since 1970. None reads a clock: a fold gives the same at any
+/// time.</summary>
 internal static class TimeFunctions
 {
     /// <summary>0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z in seconds since 1970: the calendar's ends.</summary>
@@ -38,7 +39,8 @@ internal static class TimeFunctions
         time = default;
         error = default;
         if (arguments[0].Kind != JsonKind.Text) error = at.FailArgument(ref e, 0, "a time as text", arguments[0]);
-        else if (!TimeText.TryParse(arguments[0].Utf8, out time)) error = e.Fail(at.Argument(0), "The text is not a time as RFC 3339 writes it.");
+        else if (!TimeText.TryParse(arguments[0].Utf8, out time))
+            error = e.Fail(at.Argument(0), "The text is not a time as RFC 3339 writes it.");
         if (error.IsError || arguments.Length == 1) return !error.IsError;
         if (arguments[1].Kind != JsonKind.Text || !TimeText.TryParseOffset(arguments[1].Utf8, out var offset))
             error = e.Fail(at.Argument(1), "An offset is written UTC, Z or as in +01:00.");
@@ -52,7 +54,8 @@ internal static class TimeFunctions
     {
         if (!arguments[0].IsNumber) return at.FailArgument(ref e, 0, "seconds since 1970", arguments[0]);
         var number = arguments[0].Number;
-        if (number < new Number(SecondsMin) || number.Floor() > new Number(SecondsMax)) return e.Fail(at, "The time is outside the years 1 to 9999.");
+        if (number < new Number(SecondsMin) || number.Floor() > new Number(SecondsMax))
+            return e.Fail(at, "The time is outside the years 1 to 9999.");
         var whole = long.Parse(number.Floor().ToString(), CultureInfo.InvariantCulture);
         Number.Subtract(number, new Number(whole), out var fraction);
         if (fraction != fraction.RoundAway(9)) return e.Fail(at, "A time has at most 9 places after the second.");

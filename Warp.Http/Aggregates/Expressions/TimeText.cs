@@ -3,7 +3,8 @@ using Warp.Http.Aggregates.Values;
 
 namespace Warp.Http.Aggregates.Expressions;
 
-/// <summary>A time as <see href="https://www.rfc-editor.org/rfc/rfc3339">RFC 3339</see> writes it, with up to nine places of a second.</summary>
+/// <summary>A time as <see href="https://www.rfc-editor.org/rfc/rfc3339">RFC 3339</see> writes it, with up to nine places of a
+/// second.</summary>
 /// <param name="Local">The date and time as written, to the second.</param>
 /// <param name="Nanoseconds">The fraction.</param>
 /// <param name="Offset">From UTC, in minutes.</param>
@@ -23,7 +24,8 @@ internal readonly record struct TimeText(DateTime Local, int Nanoseconds, int Of
 
         // A space between date and time is common and allowed by a note in RFC 3339 section 5.6.
         if (text[10] == ' ') text[10] = 'T';
-        if (!DateTime.TryParseExact(text, "yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture, DateTimeStyles.None, out var local)) return false;
+        if (!DateTime.TryParseExact(text, "yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture, DateTimeStyles.None, out var local))
+            return false;
         var rest = utf8[SecondLength..];
         var nanoseconds = 0;
         if (rest[0] == (byte)'.')
