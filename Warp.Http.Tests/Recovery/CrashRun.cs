@@ -130,14 +130,28 @@ internal sealed class CrashRun : IDisposable
         using var client = service.NewClient();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var load = _writers.RunAsync(client, WriterCount, _options.Seed + (cycle * WriterCount), stop.Token);
-        await Eventually.BecomesTrueAsync(
-            $"{goal} appends are acknowledged before crash {cycle}, so far {_ledger.Acknowledged}",
-            () => _ledger.Acknowledged >= goal || load.IsCompleted,
-            TimeSpan.FromSeconds(30), cancel);
+        try
+        {
+            await Eventually.BecomesTrueAsync(
+                $"{goal} appends are acknowledged before crash {cycle}", () => _ledger.Acknowledged >= goal || load.IsCompleted, TimeSpan.FromSeconds(30), cancel);
+        }
+        catch (TimeoutException stalled)
+        {
+            _ledger.Violated($"{stalled.Message} There are {_ledger.Acknowledged}. The service says: {await DescribeAsync(service)}");
+        }
+
         if (load.IsCompleted) _ledger.Violated($"every connection broke before crash {cycle}: {service.Output}");
         await CrashAsync(service);
         await stop.CancelAsync();
         await load;
+    }
+
+    private static async Task<string> DescribeAsync(WarpProcess service)
+    {
+        using var client = service.NewClient();
+        var ready = await client.GetStringAsync("/health/ready");
+        var metrics = await client.GetStringAsync("/metrics");
+        return $"{ready}\n{metrics}\n{service.Output}";
     }
 
     private async Task CrashAsync(WarpProcess service)
