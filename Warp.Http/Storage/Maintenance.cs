@@ -107,6 +107,7 @@ internal sealed partial class Maintenance : IDisposable
 
     private Journal CreateJournal()
     {
+        _options.AtStep?.Invoke(StoreStep.MakingJournal);
         var id = _catalog.NextFileId();
         var journal = Journal.Create(_directory, id, _options.Durability);
         _catalog.AddJournal(id);
@@ -139,9 +140,12 @@ internal sealed partial class Maintenance : IDisposable
         var run = BuildRun(sealing);
         var journals = sealing.Select(m => m.JournalId).Concat(_emptyJournals).ToList();
         var entry = new RunEntry(run.Id, run.FirstPosition, run.LastPosition);
+        _options.AtStep?.Invoke(StoreStep.RunBuilt);
         _catalog.Sealed(journals, entry, _writer!.LastEntity, fences.Select(ToTombstone));
+        _options.AtStep?.Invoke(StoreStep.SealNamed);
         _views.Replace(view => new View(view.Runs.Add(run), view.Memtables.RemoveRange(sealing)));
         foreach (var id in journals) Journal.Delete(Journal.PathOf(_directory, id));
+        _options.AtStep?.Invoke(StoreStep.Sealed);
         _emptyJournals.Clear();
         foreach (var fence in fences) _tombstones.Sealed(ToTombstone(fence));
         _writer.RoomMade();

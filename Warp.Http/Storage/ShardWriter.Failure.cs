@@ -68,6 +68,7 @@ internal sealed partial class ShardWriter
 
     private Journal CreateJournal()
     {
+        _options.AtStep?.Invoke(StoreStep.MakingJournal);
         var id = _catalog.NextFileId();
         var journal = Journal.Create(_directory, id, _options.Durability);
         _catalog.AddJournal(id);

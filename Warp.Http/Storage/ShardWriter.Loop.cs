@@ -167,7 +167,9 @@ internal sealed partial class ShardWriter
         row.Header.Write(header, body);
         try
         {
+            _options.AtStep?.Invoke(StoreStep.BeforeRow);
             _journal.Append(header, body);
+            _options.AtStep?.Invoke(StoreStep.AfterRow);
             _rowHash = JournalRowHeader.Hash(header);
             _mark.Write(row.Header.LastPosition, _journal.Id, row.Header.RowOrdinal, _rowHash);
             return true;
