@@ -128,6 +128,7 @@ internal sealed partial class Maintenance : IDisposable
     /// <summary>Everything but the active memtable becomes one run, without what was erased.</summary>
     private void Seal()
     {
+        SetEmptyJournalsAside();
         var sealing = _views.Current.Memtables[..^1];
         if (sealing.IsEmpty)
         {
@@ -151,6 +152,15 @@ internal sealed partial class Maintenance : IDisposable
         _writer.RoomMade();
         StorageMetrics.SealSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         LogSealed(_logger, sealing.Length, run.LastPosition - run.FirstPosition + 1, run.Bytes);
+    }
+
+    /// <summary>A journal whose first commit failed has no rows; a run of no positions would take the place of the one after it.</summary>
+    private void SetEmptyJournalsAside()
+    {
+        var empty = _views.Current.Memtables[..^1].Where(m => m.IsEmpty).ToList();
+        if (empty.Count == 0) return;
+        _emptyJournals.AddRange(empty.Select(m => m.JournalId));
+        _views.Replace(view => new View(view.Runs, view.Memtables.RemoveRange(empty)));
     }
 
     private Run BuildRun(ImmutableArray<Memtable> sealing)
