@@ -27,6 +27,7 @@ internal sealed partial class ShardWriter
 
                 FillGroup(taken);
                 if (!CommitGroup()) Fail();
+                if (_trouble is not null) return; // stopped without a new journal: the failed one is not written again
                 RotateIfDue();
             }
         }
