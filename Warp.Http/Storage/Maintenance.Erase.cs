@@ -22,6 +22,7 @@ internal sealed partial class Maintenance
         foreach (var run in _views.Current.Runs)
             if (Holds(run, erased)) Rewrite(run);
         if (_leaving.Exists(task => !task.IsCompletedSuccessfully)) return; // a page is still being read; looked at again next turn
+        _options.AtStep?.Invoke(StoreStep.ErasureClean);
         foreach (var tombstone in pending)
         {
             _catalog.Completed(tombstone.ReceiptId);
@@ -54,7 +55,9 @@ internal sealed partial class Maintenance
 
         var run = Run.Open(_directory, id);
         StorageMetrics.SealedBytes.Add(run.Bytes);
+        _options.AtStep?.Invoke(StoreStep.RewriteBuilt);
         _catalog.Replaced(old.Id, new RunEntry(run.Id, run.FirstPosition, run.LastPosition));
+        _options.AtStep?.Invoke(StoreStep.RewriteNamed);
         var gone = old.Retire();
         _leaving.Add(gone);
         _ = gone.ContinueWith(static (_, state) => ((Maintenance)state!).Due(), this, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);

@@ -107,6 +107,7 @@ internal sealed partial class Maintenance : IDisposable
 
     private Journal CreateJournal()
     {
+        _options.AtStep?.Invoke(StoreStep.MakingJournal);
         var id = _catalog.NextFileId();
         var journal = Journal.Create(_directory, id, _options.Durability);
         _catalog.AddJournal(id);
@@ -127,6 +128,7 @@ internal sealed partial class Maintenance : IDisposable
     /// <summary>Everything but the active memtable becomes one run, without what was erased.</summary>
     private void Seal()
     {
+        SetEmptyJournalsAside();
         var sealing = _views.Current.Memtables[..^1];
         if (sealing.IsEmpty)
         {
@@ -139,14 +141,26 @@ internal sealed partial class Maintenance : IDisposable
         var run = BuildRun(sealing);
         var journals = sealing.Select(m => m.JournalId).Concat(_emptyJournals).ToList();
         var entry = new RunEntry(run.Id, run.FirstPosition, run.LastPosition);
+        _options.AtStep?.Invoke(StoreStep.RunBuilt);
         _catalog.Sealed(journals, entry, _writer!.LastEntity, fences.Select(ToTombstone));
+        _options.AtStep?.Invoke(StoreStep.SealNamed);
         _views.Replace(view => new View(view.Runs.Add(run), view.Memtables.RemoveRange(sealing)));
         foreach (var id in journals) Journal.Delete(Journal.PathOf(_directory, id));
+        _options.AtStep?.Invoke(StoreStep.Sealed);
         _emptyJournals.Clear();
         foreach (var fence in fences) _tombstones.Sealed(ToTombstone(fence));
         _writer.RoomMade();
         StorageMetrics.SealSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         LogSealed(_logger, sealing.Length, run.LastPosition - run.FirstPosition + 1, run.Bytes);
+    }
+
+    /// <summary>A journal whose first commit failed has no rows; a run of no positions would take the place of the one after it.</summary>
+    private void SetEmptyJournalsAside()
+    {
+        var empty = _views.Current.Memtables[..^1].Where(m => m.IsEmpty).ToList();
+        if (empty.Count == 0) return;
+        _emptyJournals.AddRange(empty.Select(m => m.JournalId));
+        _views.Replace(view => new View(view.Runs, view.Memtables.RemoveRange(empty)));
     }
 
     private Run BuildRun(ImmutableArray<Memtable> sealing)
