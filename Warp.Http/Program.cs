@@ -1,6 +1,8 @@
+using Warp.Http.Aggregates;
 using Warp.Http.Endpoints;
 using Warp.Http.Entities;
 using Warp.Http.Erasure;
+using Warp.Http.Events;
 using Warp.Http.Storage;
 
 if (CommandLine.Answer(args) is { } exitCode) return exitCode;
@@ -22,8 +24,13 @@ try
     builder.ConfigureServer();
 
     // The store and what stands on it, lowest folder first.
+    builder.Services.AddOptions<StoreOptions>().Bind(builder.Configuration.GetSection(StoreOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+    builder.Services.AddOptions<EntityOptions>().Bind(builder.Configuration.GetSection(EntityOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
     builder.Services.AddSingleton<Store>();
+    builder.Services.AddSingleton(services => AggregateCatalog.Open(
+        services.GetRequiredService<Store>().DirectoryPath, services.GetRequiredService<Limits>(), services.GetRequiredService<TimeProvider>()));
     builder.Services.AddSingleton<EntityRegistry>();
+    builder.Services.AddHostedService<Passivation>();
     builder.Services.AddSingleton<EraseService>();
     builder.Services.AddWarpEndpoints(builder.Configuration);
 
