@@ -27,10 +27,10 @@ try
     builder.Services.AddOptions<StoreOptions>().Bind(builder.Configuration.GetSection(StoreOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
     builder.Services.AddOptions<EntityOptions>().Bind(builder.Configuration.GetSection(EntityOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
     builder.Services.AddSingleton<Store>();
-    builder.Services.AddSingleton(services => AggregateCatalog.Open(
-        services.GetRequiredService<Store>().DirectoryPath, services.GetRequiredService<Limits>(), services.GetRequiredService<TimeProvider>()));
+    builder.Services.AddSingleton(provider => AggregateCatalog.Open(
+        provider.GetRequiredService<Store>().DirectoryPath, provider.GetRequiredService<Limits>(), provider.GetRequiredService<TimeProvider>()));
     builder.Services.AddSingleton<EntityRegistry>();
-    builder.Services.AddHostedService<Passivation>();
+    builder.Services.AddSingleton<Passivation>().AddHostedService(provider => provider.GetRequiredService<Passivation>());
     builder.Services.AddSingleton<EraseService>();
     builder.Services.AddWarpEndpoints(builder.Configuration);
 

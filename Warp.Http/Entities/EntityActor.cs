@@ -1,63 +1,237 @@
+using System.Diagnostics;
 using Warp.Http.Events;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Entities;
 
-public readonly record struct EntityDescription(Life Life, long Seq, long CreatedAtMs, long UpdatedAtMs, IReadOnlyList<string> Aggregates, long Bytes);
-
-/// <summary>A folded state, immutable. Body is the whole answer of GET …/aggregates/{a} as UTF-8 JSON; State the state alone.</summary>
-public sealed class StateSnapshot
+/// <summary>
+/// The one writer of one entity: takes its commands in order, judges them on everything that went before, durable or in flight,
+/// and hands appends to the shard's writer. Acknowledges nothing itself.
+/// </summary>
+/// <remarks>
+/// Any thread posts; the mailbox's owner drains and alone touches the fields marked so. The shard's writer publishes what became durable.
+/// Readers use <see cref="Published"/> and nothing else. Split by role: this file is mailbox and order, .Judge the checks, .Replay idempotency,
+/// .Load activation, .Read what readers call.
+/// </remarks>
+public sealed partial class EntityActor : IThreadPoolWorkItem
 {
-    public required long Seq { get; init; }
-    public required int? DefinitionVersion { get; init; }
-    public required string ETag { get; init; }
-    public required ReadOnlyMemory<byte> State { get; init; }
-    public required ReadOnlyMemory<byte> Body { get; init; }
-}
+    /// <summary>Commands handled before the thread is given back to the pool, so that one busy entity does not keep a request's thread.</summary>
+    private const int CommandsPerDrain = 64;
 
-public enum StateStatus { Found, NoSuchAggregate, FoldFailed, BeyondLastSeq, Erased }
+    private readonly EntityRegistry _registry;
+    private Mailbox<EntityCommand, HardwareAtomics> _mailbox;
 
-/// <summary>FoldFailed: FailedSeq, Expression, Line, Column and Message say where.</summary>
-public readonly record struct StateResult(StateStatus Status, StateSnapshot? Snapshot = null, long FailedSeq = 0, string? Expression = null, int Line = 0, int Column = 0, string? Message = null);
+    private EntityCommand? _carried; // drainer only: taken from the mailbox, not handled yet
+    private EntityLife? _life; // drainer only: the life that the next command meets; null = none
+    private long _lastSeq; // drainer only: the last seq given, durable or not
+    private bool _erased; // drainer only: erased, durably or in flight
+    private int _epoch; // drainer only: the shard's epoch that the fields above belong to
+    private bool _loaded; // drainer only
+    private bool _suspended; // drainer only: the command in hand waits for disk or durability
+    private IdIndex? _ids; // drainer only: null = not loaded for this life
 
-/// <summary>SKETCH of the face; the body lands from another branch.</summary>
-public sealed class EntityActor
-{
-    public EntityName Name => throw new NotSupportedException();
+    private EntityLife? _published; // set by the writer's thread when durable, read by any
+    private int _inFlight; // up by the drainer, down by the writer's thread
 
-    public Life Life => throw new NotSupportedException();
+    internal EntityActor(EntityRegistry registry, Shard shard, EntityName name)
+    {
+        _registry = registry;
+        Shard = shard;
+        Name = name;
+        Tag = registry.Store.TagOf(name.Utf8);
+    }
 
-    /// <summary>The last durable seq; what is not durable is shown nowhere.</summary>
-    public long DurableSeq => throw new NotSupportedException();
+    public EntityName Name { get; }
 
-    /// <summary>The state as of DurableSeq if it is folded already: the hot path, allocates nothing.</summary>
-    public StateSnapshot? TryGetState(string aggregate) => throw new NotSupportedException();
+    internal Shard Shard { get; }
 
-    public ValueTask<StateResult> GetStateAsync(string aggregate, CancellationToken cancellation) => throw new NotSupportedException();
+    internal NameTag Tag { get; }
 
-    /// <summary>Time travel: the state after atSeq (or after the last event recorded at or before atMs), folded from the start, not kept.</summary>
-    public ValueTask<StateResult> GetStateAtAsync(string aggregate, long? atSeq, long? atMs, CancellationToken cancellation) => throw new NotSupportedException();
+    /// <summary>The life that readers see: durable, not erased; null = there is none.</summary>
+    internal EntityLife? Published => Volatile.Read(ref _published);
 
-    /// <summary>Completes with true when DurableSeq reaches minSeq, false after the wait.</summary>
-    public ValueTask<bool> WaitForSeqAsync(long minSeq, TimeSpan wait, CancellationToken cancellation) => throw new NotSupportedException();
+    /// <summary>The registry's clock when it was last asked for.</summary>
+    internal int LastUsed { get; set; }
 
-    public ValueTask<EntityDescription> DescribeAsync(CancellationToken cancellation) => throw new NotSupportedException();
+    internal PostResult Post(EntityCommand command)
+    {
+        command.Actor = this;
+        var result = _mailbox.Post(command, _registry.MailboxCommandsMax);
+        if (result == PostResult.Drain) Drain();
+        return result;
+    }
+
+    void IThreadPoolWorkItem.Execute() => Drain();
+
+    /// <summary>Passivates an idle actor. True if it takes no more commands and may be forgotten.</summary>
+    internal bool TryRetire()
+    {
+        if (!_mailbox.TryOwn()) return false;
+        // Something in flight would complete into an actor that its successor knows nothing of.
+        if (Volatile.Read(ref _inFlight) == 0 && _mailbox.TryRetire_OwnerOnly()) return true;
+        Drain();
+        return false;
+    }
+
+    internal void Committed_WriterThreadOnly(AppendCommand command)
+    {
+        var life = command.Life!;
+        life.DurableSeq = command.FirstSeq + command.Count - 1;
+        if (command.FirstSeq == 1) Volatile.Write(ref _published, life);
+        Interlocked.Decrement(ref _inFlight);
+    }
+
+    internal void Erased_WriterThreadOnly()
+    {
+        Volatile.Write(ref _published, null);
+        Interlocked.Decrement(ref _inFlight);
+    }
+
+    internal void Failed_WriterThreadOnly() => Interlocked.Decrement(ref _inFlight);
+
+    /// <summary>Handles commands until none waits. The caller owns the mailbox; on return it does not any more.</summary>
+    private void Drain()
+    {
+        for (var handled = 0; ; handled++)
+        {
+            var command = _carried ?? _mailbox.TakeAll_OwnerOnly();
+            if (command is null)
+            {
+                if (_mailbox.TryLeave_OwnerOnly()) return;
+                continue;
+            }
+
+            if (handled == CommandsPerDrain)
+            {
+                _carried = command;
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                return;
+            }
+
+            _carried = ((IMailed<EntityCommand>)command).Next;
+            if (!_loaded && !TryLoadFromMemory())
+            {
+                ReadDiskThen(command, static (actor, waiting) => actor.LoadThenHandle(waiting));
+                return;
+            }
+
+            if (!Handle(command, mayReadDisk: false)) return;
+        }
+    }
+
+    /// <summary>Judges one command. False if it was suspended: the mailbox stays owned until its <see cref="Resume"/>.</summary>
+    private bool Handle(EntityCommand command, bool mayReadDisk)
+    {
+        if (_epoch != Shard.Epoch) RebuildFromDurable();
+        _suspended = false;
+        command.Judge(this, mayReadDisk);
+        return !_suspended;
+    }
+
+    /// <summary>Goes on with a command that was suspended, then with the rest.</summary>
+    private void Resume(EntityCommand command, bool mayReadDisk)
+    {
+        if (Handle(command, mayReadDisk)) Drain();
+    }
+
+    /// <summary>The command needs what is on disk: a reader's thread goes on with it and drains.</summary>
+    private void SuspendForDisk(EntityCommand command)
+    {
+        _suspended = true;
+        ReadDiskThen(command, static (actor, waiting) => actor.Handle(waiting, mayReadDisk: true));
+    }
+
+    /// <summary>The command must see what is in flight as durable: it is judged again when that is so, or has failed.</summary>
+    private void SuspendUntilDurable(EntityCommand command)
+    {
+        _suspended = true;
+        Shard.Enqueue(new Resumption(this, command) { Epoch = _epoch });
+    }
+
+    private void ReadDiskThen(EntityCommand command, Func<EntityActor, EntityCommand, bool> goOn)
+    {
+        try
+        {
+            _registry.Store.Readers.Post(() => RunOrFail(command, goOn));
+        }
+        catch (ShardUnavailableException)
+        {
+            FailUnread(command);
+            Drain();
+        }
+    }
+
+    private void RunOrFail(EntityCommand command, Func<EntityActor, EntityCommand, bool> goOn)
+    {
+        try
+        {
+            if (!goOn(this, command)) return;
+        }
+        catch (Exception e) when (e is IOException or ShardUnavailableException or InvalidDataException)
+        {
+            _registry.LogReadFailed(e);
+            FailUnread(command);
+        }
+
+        Drain();
+    }
+
+    private static void FailUnread(EntityCommand command)
+    {
+        command.Failure = CommitFailure.Refused;
+        ThreadPool.UnsafeQueueUserWorkItem(command, preferLocal: false);
+    }
 
     /// <summary>
-    /// One page of durable events with seq in from..to (clipped to what is there), ascending or descending; at most maxEvents and about maxBytes
-    /// (at least one event where there is one). Dispose returns its buffer.
+    /// Answers without storing. An answer stands on what was judged, and that may still be in flight: then it goes through the writer behind it,
+    /// and fails with it.
     /// </summary>
-    public ValueTask<HistoryPage> ReadAsync(long from, long to, bool descending, int maxEvents, int maxBytes, CancellationToken cancellation) => throw new NotSupportedException();
-}
+    private void Answer(EntityCommand command)
+    {
+        Debug.Assert(command.Kind == CommitKind.Barrier, "An answer writes nothing.");
+        if (Volatile.Read(ref _inFlight) == 0)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(command, preferLocal: false);
+            return;
+        }
 
-/// <summary>SKETCH. Use: foreach index 0..Count-1: page.GetEvent(i) gives a RecordedEvent (a ref struct) borrowed from the page's buffer.</summary>
-public sealed class HistoryPage : IDisposable
-{
-    public int Count => throw new NotSupportedException();
+        command.Epoch = _epoch;
+        Shard.Enqueue(command);
+    }
 
-    public RecordedEvent GetEvent(int index) => throw new NotSupportedException();
+    private void Submit(EntityCommand command, CommitKind kind, EntityLife life, long firstSeq)
+    {
+        command.Kind = kind;
+        command.EntityRef = life.Entity;
+        command.Life = life;
+        command.FirstSeq = firstSeq;
+        command.Epoch = _epoch;
+        Interlocked.Increment(ref _inFlight);
+        Shard.Enqueue(command);
+    }
 
-    /// <summary>The seq to go on with (from for ascending, to for descending); 0 when the range is exhausted.</summary>
-    public long NextSeq => throw new NotSupportedException();
+    /// <summary>A commit failed since the last command: forget what was in flight, stand on what is durable.</summary>
+    private void RebuildFromDurable()
+    {
+        _epoch = Shard.Epoch;
+        _ids = null;
+        _working = null;
+        _life = Published;
+        _lastSeq = _life?.DurableSeq ?? 0;
+        _erased = _life is null && Shard.Tombstones.TryFind(Tag, out _);
+    }
 
-    public void Dispose() => throw new NotSupportedException();
+    private sealed class Resumption : CommitItem
+    {
+        private readonly EntityActor _actor;
+        private readonly EntityCommand _command;
+
+        public Resumption(EntityActor actor, EntityCommand command)
+        {
+            (_actor, _command) = (actor, command);
+            Kind = CommitKind.Barrier;
+        }
+
+        public override void Complete() => _actor.Resume(_command, mayReadDisk: false);
+    }
 }

@@ -11,7 +11,10 @@ public abstract class EntityCommand : CommitItem, IMailed<EntityCommand>, IThrea
 
     internal EntityActor? Actor { get; set; }
 
-    /// <summary>Set by the registry before the actor's first look at the command.</summary>
+    /// <summary>The life that an append or a fence belongs to; set when it is submitted.</summary>
+    internal EntityLife? Life { get; set; }
+
+    /// <summary>Called by the drainer: ends in an answer, a submission or a suspension.</summary>
     internal abstract void Judge(EntityActor actor, bool mayReadDisk);
 
     /// <summary>The command ends without the writer: nothing was in flight that its answer depends on.</summary>
@@ -21,7 +24,8 @@ public abstract class EntityCommand : CommitItem, IMailed<EntityCommand>, IThrea
     protected void ResetItem()
     {
         Actor = null;
-        Entity = null;
+        Life = null;
+        EntityRef = null;
         Kind = CommitKind.Append;
         Failure = CommitFailure.None;
         IsFirstOfEntity = false;

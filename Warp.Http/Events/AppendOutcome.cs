@@ -24,8 +24,11 @@ public enum AppendStatus
     /// <summary>The entity was erased.</summary>
     Erased,
 
-    /// <summary>The condition could not be evaluated; Detail says why.</summary>
+    /// <summary>The append, or the condition on it, does not fold; Reason is the failure.</summary>
     FoldFailed,
+
+    /// <summary>An invariant does not hold after the append; Reason is the violation.</summary>
+    InvariantViolated,
 
     /// <summary>The entity's mailbox was full; nothing was stored.</summary>
     MailboxFull,
@@ -44,5 +47,6 @@ public enum AppendStatus
 }
 
 /// <summary>The result of an append; which members speak depends on <see cref="Status"/>.</summary>
-/// <param name="Detail">ConditionFalse and FoldFailed: the text to show. EventIdConflict, ReservedEventId: the id.</param>
-public readonly record struct AppendOutcome(AppendStatus Status, Life Life = default, long FirstSeq = 0, long LastSeq = 0, string? Detail = null);
+/// <param name="Detail">ConditionFalse: the condition. EventIdConflict, ReservedEventId: the id.</param>
+/// <param name="Reason">The typed cause where a text is not enough; its type is that of the aggregates' failures.</param>
+public readonly record struct AppendOutcome(AppendStatus Status, Life Life = default, long FirstSeq = 0, long LastSeq = 0, string? Detail = null, object? Reason = null);

@@ -29,13 +29,13 @@ public abstract class CommitItem : IQueued<CommitItem>
 {
     CommitItem? IQueued<CommitItem>.Next { get; set; }
 
-    public CommitKind Kind { get; protected set; }
+    public CommitKind Kind { get; protected internal set; }
 
     /// <summary>The shard's epoch under which the actor judged; the writer refuses items of an earlier one.</summary>
     public int Epoch { get; set; }
 
     /// <summary>The life that an append or a fence belongs to.</summary>
-    public EntityRef? Entity { get; set; }
+    public EntityRef? EntityRef { get; set; }
 
     /// <summary>Seq of an append's first event; a fence's is the number of events it erases.</summary>
     public long FirstSeq { get; set; }

@@ -5,6 +5,9 @@ public sealed class EntitySummary
 {
     private readonly AggregateNames _aggregates = new();
 
+    /// <summary>The highest seq seen.</summary>
+    public long LastSeq { get; private set; }
+
     public long FirstMs { get; private set; } = long.MaxValue;
 
     public long LastMs { get; private set; }
@@ -15,8 +18,9 @@ public sealed class EntitySummary
     /// <summary>The aggregates its events name; an empty name stands for events that name none.</summary>
     public IReadOnlyList<string> Aggregates => _aggregates.Names;
 
-    internal void Add(long firstMs, long lastMs, long bytes, ReadOnlySpan<byte> aggregates)
+    internal void Add(long lastSeq, long firstMs, long lastMs, long bytes, ReadOnlySpan<byte> aggregates)
     {
+        LastSeq = Math.Max(LastSeq, lastSeq);
         FirstMs = Math.Min(FirstMs, firstMs);
         LastMs = Math.Max(LastMs, lastMs);
         Bytes += bytes;
@@ -25,7 +29,7 @@ public sealed class EntitySummary
 
     internal void Add(in EntitySlice slice)
     {
-        Add(slice.CommittedMs, slice.CommittedMs, slice.Events.Length, default);
+        Add(slice.LastSeq, slice.CommittedMs, slice.CommittedMs, slice.Events.Length, default);
         var rest = slice.Events;
         for (var i = 0; i < slice.Count; i++) _aggregates.Add(Events.EventRecord.Read(ref rest).Aggregate);
     }

@@ -23,7 +23,7 @@ internal sealed class RunReader : IDisposable
         _descending = _database.Prepare("SELECT body FROM piece WHERE id BETWEEN ? AND ? AND last_seq >= ? AND first_seq <= ? ORDER BY id DESC");
         _range = _database.Prepare("SELECT first_seq FROM piece WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1");
         _lastSeq = _database.Prepare("SELECT last_seq FROM piece WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1");
-        _summary = _database.Prepare("SELECT min_ms, max_ms, raw_len, aggregates FROM piece WHERE id BETWEEN ? AND ? ORDER BY id");
+        _summary = _database.Prepare("SELECT last_seq, min_ms, max_ms, raw_len, aggregates FROM piece WHERE id BETWEEN ? AND ? ORDER BY id");
         _ids = _database.Prepare("SELECT p.first_seq, i.hashes FROM ids i JOIN piece p USING(id) WHERE i.id BETWEEN ? AND ? ORDER BY i.id");
         _byTag = _database.Prepare("SELECT entity, name FROM names WHERE tag = ? ORDER BY entity DESC");
         _hasName = _database.Prepare("SELECT 1 FROM names WHERE entity = ?");
@@ -77,7 +77,7 @@ internal sealed class RunReader : IDisposable
     public void Summarize(long entity, EntitySummary summary)
     {
         _summary.Bind(1, Piece.FirstId(entity)).Bind(2, Piece.LastId(entity));
-        while (_summary.Step()) summary.Add(_summary.Int64(0), _summary.Int64(1), _summary.Int64(2), _summary.Blob(3));
+        while (_summary.Step()) summary.Add(_summary.Int64(0), _summary.Int64(1), _summary.Int64(2), _summary.Int64(3), _summary.Blob(4));
         _summary.Reset();
     }
 

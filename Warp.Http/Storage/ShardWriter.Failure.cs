@@ -42,7 +42,7 @@ internal sealed partial class ShardWriter
     {
         if (!item.IsFirstOfEntity) return;
         // The group gave its numbers in ascending order and is walked backwards, so the counter ends where it was.
-        item.Entity!.Number = 0;
+        item.EntityRef!.Number = 0;
         item.IsFirstOfEntity = false;
         _lastEntity--;
     }

@@ -130,9 +130,9 @@ internal sealed partial class ShardWriter
         foreach (var item in _group)
         {
             if (item.Failure != CommitFailure.None || item.Kind is CommitKind.Barrier or CommitKind.Rotate) continue;
-            if (item.Entity!.Number == 0)
+            if (item.EntityRef!.Number == 0)
             {
-                item.Entity.Number = ++_lastEntity;
+                item.EntityRef.Number = ++_lastEntity;
                 item.IsFirstOfEntity = true;
             }
 
@@ -149,7 +149,7 @@ internal sealed partial class ShardWriter
         {
             if (item.Failure != CommitFailure.None || item.Kind is CommitKind.Barrier or CommitKind.Rotate) continue;
             var kind = item.Kind == CommitKind.Fence ? RecordKind.Fence : RecordKind.Append;
-            var written = JournalRecord.Write(to, kind, item.Entity!.Number, item.FirstSeq, item.Count, item.Entity.Tag, NameOf(item), item.Key, item.Body, item.BodyCrc);
+            var written = JournalRecord.Write(to, kind, item.EntityRef!.Number, item.FirstSeq, item.Count, item.EntityRef.Tag, NameOf(item), item.Key, item.Body, item.BodyCrc);
             to = to[written..];
         }
 
@@ -157,7 +157,7 @@ internal sealed partial class ShardWriter
         var header = new JournalRowHeader(_journal.Id, _journal.Rows, records, _durablePosition + 1, positions, bytes, _lastMs, _rowHash);
         return new BuiltRow(header, chunk, at);
 
-        static ReadOnlySpan<byte> NameOf(CommitItem item) => item.IsFirstOfEntity ? item.Entity!.Name.Utf8 : default;
+        static ReadOnlySpan<byte> NameOf(CommitItem item) => item.IsFirstOfEntity ? item.EntityRef!.Name.Utf8 : default;
     }
 
     private bool WriteRow(in BuiltRow row)

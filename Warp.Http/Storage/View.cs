@@ -85,6 +85,25 @@ internal sealed class View
         return false;
     }
 
+    /// <summary>What a description of the entity needs, from piece headers and memtables.</summary>
+    public EntitySummary Summarize(long entity)
+    {
+        var summary = new EntitySummary();
+        if (FirstSeqInMemory(entity) > 1)
+        {
+            foreach (var run in Runs)
+            {
+                var reader = run.Rent();
+                reader.Summarize(entity, summary);
+                run.Return(reader);
+            }
+        }
+
+        foreach (var memtable in Memtables)
+            foreach (ref readonly var slice in memtable.Slices(entity)) summary.Add(slice.Open());
+        return summary;
+    }
+
     /// <summary>The newest number of a name in runs that <paramref name="alive"/> accepts; 0 if none.</summary>
     public long FindInRuns(NameTag tag, ReadOnlySpan<byte> name, Func<long, bool> alive)
     {

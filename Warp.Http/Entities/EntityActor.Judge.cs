@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using Warp.Http.Events;
+using Warp.Http.Storage;
+
+namespace Warp.Http.Entities;
+
+public sealed partial class EntityActor
+{
+    /// <summary>The checks of an append in the contract's order: erased, replay, seq, when; then it is given its seqs.</summary>
+    internal void Judge(AppendCommand append, bool mayReadDisk)
+    {
+        if (Volatile.Read(ref _inFlight) >= _registry.MailboxCommandsMax)
+        {
+            // Stands on nothing that was judged, so it need not wait for anything.
+            append.Decide(new AppendOutcome(AppendStatus.MailboxFull));
+            ThreadPool.UnsafeQueueUserWorkItem(append, preferLocal: false);
+            return;
+        }
+
+        if (_erased && !append.Recreate)
+        {
+            Answer(append, new AppendOutcome(AppendStatus.Erased));
+            return;
+        }
+
+        if (!_erased && append.HasIds && !JudgeReplay(append, mayReadDisk)) return;
+        if (!IsExpected(append.Expect))
+        {
+            Answer(append, new AppendOutcome(AppendStatus.SeqMismatch, LifeOf(_life), 0, _erased ? 0 : _lastSeq));
+            return;
+        }
+
+        if (!JudgeRules(append, mayReadDisk)) return;
+        Append(append);
+    }
+
+    /// <summary>An erasure: everything after it meets an erased entity.</summary>
+    internal void Judge(EraseCommand erase)
+    {
+        if (_erased || _lastSeq == 0)
+        {
+            erase.Decide();
+            Answer(erase);
+            return;
+        }
+
+        erase.ErasedEvents = _lastSeq;
+        Submit(erase, CommitKind.Fence, _life!, _lastSeq);
+        _erased = true;
+        _life = null;
+        _lastSeq = 0;
+        _ids = null;
+        _working = null;
+    }
+
+    /// <summary>Nothing but the load that every command has behind it.</summary>
+    internal void Judge(TouchCommand touch) => Answer(touch);
+
+    private void Answer(AppendCommand append, in AppendOutcome outcome)
+    {
+        append.Decide(outcome);
+        Answer(append);
+    }
+
+    private void Append(AppendCommand append)
+    {
+        if (_lastSeq == 0)
+        {
+            _life = new EntityLife(new EntityRef(Name, Tag, 0), 0);
+            _ids = new IdIndex();
+            _erased = false;
+        }
+
+        var firstSeq = _lastSeq + 1;
+        _lastSeq += append.Count;
+        if (append.HasIds) IndexIds(append, firstSeq);
+        Submit(append, CommitKind.Append, _life!, firstSeq);
+    }
+
+    private bool IsExpected(in ExpectedSeq expected)
+    {
+        if (expected.IsAny) return true;
+        if (expected.Seq != _lastSeq) return false;
+        return expected.Life is not { } life || life == LifeOf(_life);
+    }
+
+    private Life LifeOf(EntityLife? life) => life is null ? default : Shard.LifeOf(life.Entity.Number);
+}

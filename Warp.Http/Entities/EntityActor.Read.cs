@@ -1,0 +1,118 @@
+using Warp.Http.Aggregates;
+using Warp.Http.Events;
+using Warp.Http.Storage;
+
+namespace Warp.Http.Entities;
+
+/// <summary>What <c>GET /v1/entities/{kind}/{id}</c> tells.</summary>
+/// <param name="CreatedAtMs">The first event's group commit, Unix milliseconds.</param>
+/// <param name="UpdatedAtMs">The last event's.</param>
+/// <param name="Aggregates">The aggregates its events belong to, events without one resolved to the default.</param>
+/// <param name="Bytes">Of its events in stored form.</param>
+public readonly record struct EntityDescription(Life Life, long Seq, long CreatedAtMs, long UpdatedAtMs, IReadOnlyList<string> Aggregates, long Bytes);
+
+public sealed partial class EntityActor
+{
+    private const int BaseBytes = 320; // the actor, its life, its registry entry; measured over a million of them
+
+    /// <summary>The published life; default while there is none.</summary>
+    public Life Life => LifeOf(Published);
+
+    /// <summary>The last durable seq of the published life; 0 while there is none.</summary>
+    public long DurableSeq => Published?.DurableSeq ?? 0;
+
+    internal long Bytes => BaseBytes + Name.Utf8.Length + (Published?.States.Bytes ?? 0);
+
+    internal AggregateCatalog Definitions => _registry.Definitions;
+
+    internal ReaderPool Readers => _registry.Store.Readers;
+
+    /// <summary>The state as of <see cref="DurableSeq"/> if it is folded already: the hot path of reads, without allocation.</summary>
+    public StateSnapshot? TryGetState(string aggregate)
+    {
+        var life = Published;
+        return life?.States.Find(aggregate)?.TryGet(life.DurableSeq, Definitions.Current);
+    }
+
+    public async ValueTask<StateResult> GetStateAsync(string aggregate, CancellationToken cancellation)
+    {
+        if (Published is not { } life) return new StateResult(StateStatus.Erased);
+        var result = await life.States.GetOrAdd(aggregate).GetAsync(this, life, cancellation);
+        // What was erased meanwhile is not shown, whoever asked first.
+        return ReferenceEquals(Published, life) ? result : new StateResult(StateStatus.Erased);
+    }
+
+    /// <summary>Time travel: the state after <paramref name="atSeq"/>, or after the last event recorded at or before <paramref name="atMs"/>; folded anew, not kept.</summary>
+    public async ValueTask<StateResult> GetStateAtAsync(string aggregate, long? atSeq, long? atMs, CancellationToken cancellation)
+    {
+        if (Published is not { } life) return new StateResult(StateStatus.Erased);
+        var durable = life.DurableSeq;
+        if (atSeq > durable) return new StateResult(StateStatus.BeyondLastSeq);
+        var definitions = Definitions.Current;
+        var fold = new StateFold(this, life, aggregate, definitions);
+        var failure = await fold.AdvanceAsync(atSeq ?? durable, atMs ?? long.MaxValue);
+        cancellation.ThrowIfCancellationRequested();
+        if (!ReferenceEquals(Published, life)) return new StateResult(StateStatus.Erased);
+        if (failure is not null) return StateResult.Of(failure);
+        return fold.Exists ? new StateResult(StateStatus.Found, fold.Render(fold.Covered, definitions)) : new StateResult(StateStatus.NoSuchAggregate);
+    }
+
+    /// <summary>True when <see cref="DurableSeq"/> has reached <paramref name="minSeq"/>; false after the wait, or when the entity is erased.</summary>
+    public async ValueTask<bool> WaitForSeqAsync(long minSeq, TimeSpan wait, CancellationToken cancellation)
+    {
+        if (Published is not { } life) return false;
+        if (life.DurableSeq >= minSeq) return true;
+        var reached = life.WhenReached(minSeq);
+        try
+        {
+            await reached.WaitAsync(wait, _registry.Time, cancellation);
+        }
+        catch (TimeoutException)
+        {
+            return life.DurableSeq >= minSeq;
+        }
+        finally
+        {
+            life.Forget(reached);
+        }
+
+        return ReferenceEquals(Published, life) && life.DurableSeq >= minSeq;
+    }
+
+    public async ValueTask<EntityDescription> DescribeAsync(CancellationToken cancellation)
+    {
+        if (Published is not { } life) return default;
+        var number = life.Entity.Number;
+        var summary = Shard.Views.Current.FirstSeqInMemory(number) <= 1
+            ? Summarize(number)
+            : await Readers.RunAsync(() => Summarize(number)).WaitAsync(cancellation);
+        var resolved = Definitions.Current.ResolveDefault(Name.Kind);
+        var names = summary.Aggregates.Select(name => name.Length > 0 ? name : resolved.Name ?? AggregateSet.DefaultName).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+        return new EntityDescription(LifeOf(life), summary.LastSeq, summary.FirstMs, summary.LastMs, [.. names], summary.Bytes);
+    }
+
+    /// <summary>A page of durable events with seq from <paramref name="from"/> to <paramref name="to"/>, clipped to what is there.</summary>
+    public async ValueTask<HistoryPage> ReadAsync(long from, long to, bool descending, int maxEvents, int maxBytes, CancellationToken cancellation)
+    {
+        if (Published is not { } life) return new HistoryPage();
+        var first = Math.Max(1, from);
+        var last = Math.Min(to, life.DurableSeq);
+        var number = life.Entity.Number;
+        if (Shard.Views.Current.FirstSeqInMemory(number) <= first) return Read();
+        return await Readers.RunAsync(Read).WaitAsync(cancellation);
+
+        HistoryPage Read()
+        {
+            using var lease = Shard.Views.Lease();
+            return HistoryPage.Read(lease.View, number, first, last, descending, maxEvents, maxBytes);
+        }
+    }
+
+    internal void CountBytes(long bytes) => _registry.AddBytes(bytes);
+
+    private EntitySummary Summarize(long number)
+    {
+        using var lease = Shard.Views.Lease();
+        return lease.View.Summarize(number);
+    }
+}

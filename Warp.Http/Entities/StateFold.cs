@@ -1,0 +1,182 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Warp.Http.Aggregates;
+using Warp.Http.Events;
+using Warp.Http.Storage;
+
+namespace Warp.Http.Entities;
+
+/// <summary>Folds one aggregate of one life forward over its durable events.</summary>
+/// <remarks>One folder at a time. Pages over the view: memtables are read where the caller stands, runs on a reader's thread.</remarks>
+internal sealed class StateFold
+{
+    /// <summary>Events folded under one lease of the view, so that a long fold pins no file.</summary>
+    private const int EventsPerLease = 16_384;
+
+    private readonly EntityActor _actor;
+    private readonly EntityLife _life;
+    private readonly string _aggregate;
+    private readonly byte[] _aggregateUtf8;
+    private readonly AggregateEntry? _entry;
+    private readonly bool _isDefault;
+    private FoldState _state;
+    private bool _hasEvents;
+    private long _lastMs;
+
+    public StateFold(EntityActor actor, EntityLife life, string aggregate, AggregateSet definitions)
+    {
+        (_actor, _life, _aggregate) = (actor, life, aggregate);
+        _aggregateUtf8 = Encoding.UTF8.GetBytes(aggregate);
+        _entry = definitions.Find(aggregate);
+        _isDefault = DefaultIsMine(definitions);
+        _state = FoldState.Create(_entry?.Definition, actor.Name, actor.Shard.LifeOf(life.Entity.Number));
+    }
+
+    /// <summary>The entity's seq that it is folded to, events of other aggregates included.</summary>
+    public long Covered { get; private set; }
+
+    public FoldState State => _state;
+
+    /// <summary>A defined aggregate has its initial state before any event; an undefined one exists through its events.</summary>
+    public bool Exists => _entry is not null || _hasEvents;
+
+    public long Bytes => _state.SizeEstimate;
+
+    /// <summary>True if these definitions fold as the ones it was made with.</summary>
+    public bool IsOf(AggregateSet definitions) => ReferenceEquals(definitions.Find(_aggregate), _entry) && DefaultIsMine(definitions) == _isDefault;
+
+    /// <summary>Folds up to <paramref name="seq"/>, which must be durable.</summary>
+    /// <returns>Null, or the event that does not fold.</returns>
+    public async ValueTask<FoldFailure?> AdvanceAsync(long seq, long untilMs = long.MaxValue)
+    {
+        while (Covered < seq)
+        {
+            var before = Covered;
+            var inMemory = _actor.Shard.Views.Current.FirstSeqInMemory(_life.Entity.Number) <= Covered + 1;
+            var failure = inMemory ? AdvanceOnce(seq, untilMs) : await _actor.Readers.RunAsync(() => AdvanceOnce(seq, untilMs));
+            if (failure is not null) return failure;
+            if (Covered == before) return null; // the rest was recorded later than asked for
+        }
+
+        return null;
+    }
+
+    /// <summary>The same where the caller may block: the drainer on a reader's thread, or with everything in memory.</summary>
+    public FoldFailure? Advance(long seq)
+    {
+        while (Covered < seq)
+            if (AdvanceOnce(seq, long.MaxValue) is { } failure) return failure;
+        return null;
+    }
+
+    /// <summary>Folds events that are not durable yet, right behind what was folded.</summary>
+    public FoldFailure? ApplyInFlight(EncodedEvents events, long firstSeq, long nowMs)
+    {
+        if (Covered != firstSeq - 1) throw new InvalidOperationException($"A state covers seq {Covered}; seq {firstSeq} does not follow.");
+        var rest = events.Bytes;
+        for (var i = 0; i < events.Count; i++)
+        {
+            var e = EventRecord.Read(ref rest);
+            if (IsMine(e.Aggregate) && _state.Apply(new RecordedEvent(firstSeq + i, nowMs, e, default, i)) is { } failure) return failure;
+            _hasEvents |= IsMine(e.Aggregate);
+        }
+
+        Covered = firstSeq + events.Count - 1;
+        _lastMs = nowMs;
+        return null;
+    }
+
+    /// <summary>A fold that goes on by itself from here.</summary>
+    public StateFold Fork()
+    {
+        var fork = (StateFold)MemberwiseClone();
+        fork._state = _state.Clone();
+        return fork;
+    }
+
+    public StateSnapshot Render(long seq, AggregateSet? definitions)
+    {
+        var state = new ArrayBufferWriter<byte>(256);
+        _state.Render(state);
+        var life = _actor.Shard.LifeOf(_life.Entity.Number);
+        var version = _entry?.Version;
+        return new StateSnapshot
+        {
+            Seq = seq,
+            DefinitionVersion = version,
+            ETag = string.Create(CultureInfo.InvariantCulture, $"\"{seq}.{life}.{version ?? 0}\""),
+            State = state.WrittenMemory,
+            Body = RenderBody(seq, version, state.WrittenSpan),
+            Definitions = definitions,
+        };
+    }
+
+    private byte[] RenderBody(long seq, int? version, ReadOnlySpan<byte> state)
+    {
+        var body = new ArrayBufferWriter<byte>(state.Length + 160);
+        using var json = new Utf8JsonWriter(body, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        json.WriteStartObject();
+        json.WriteString("entity"u8, _actor.Name.Utf8);
+        json.WriteString("aggregate"u8, _aggregateUtf8);
+        json.WriteNumber("seq"u8, seq);
+        if (version is { } defined) json.WriteNumber("definitionVersion"u8, defined);
+        else json.WriteNull("definitionVersion"u8);
+        json.WritePropertyName("state"u8);
+        json.WriteRawValue(state, skipInputValidation: true);
+        json.WriteString("updatedAt"u8, DateTimeOffset.FromUnixTimeMilliseconds(_lastMs).UtcDateTime);
+        json.WriteEndObject();
+        json.Flush();
+        return body.WrittenSpan.ToArray();
+    }
+
+    private FoldFailure? AdvanceOnce(long seq, long untilMs)
+    {
+        using var lease = _actor.Shard.Views.Lease();
+        var visitor = new Visitor(this, seq, untilMs);
+        lease.View.Visit(_life.Entity.Number, Covered + 1, seq, descending: false, ref visitor);
+        return visitor.Failure;
+    }
+
+    private bool DefaultIsMine(AggregateSet definitions)
+    {
+        var resolved = definitions.ResolveDefault(_actor.Name.Kind);
+        return resolved.Conflict is null && string.Equals(resolved.Name, _aggregate, StringComparison.Ordinal);
+    }
+
+    private bool IsMine(ReadOnlySpan<byte> aggregate) => aggregate.IsEmpty ? _isDefault : aggregate.SequenceEqual(_aggregateUtf8);
+
+    private struct Visitor(StateFold fold, long until, long untilMs) : ISliceVisitor
+    {
+        private int _events;
+
+        public FoldFailure? Failure { get; private set; }
+
+        public bool Visit(in EntitySlice slice)
+        {
+            if (slice.CommittedMs > untilMs) return false;
+            if (slice.FirstSeq > fold.Covered + 1) throw new DamagedDataException($"An entity's history has seq {slice.FirstSeq} where {fold.Covered + 1} is due.");
+            var rest = slice.Events;
+            var seq = slice.FirstSeq;
+            for (; seq <= fold.Covered; seq++) EventRecord.Skip(ref rest);
+            for (; seq <= slice.LastSeq && seq <= until; seq++)
+            {
+                var e = EventRecord.Read(ref rest);
+                if (fold.IsMine(e.Aggregate))
+                {
+                    var index = slice.IndexInAppend + (int)(seq - slice.FirstSeq);
+                    Failure = fold._state.Apply(new RecordedEvent(seq, slice.CommittedMs, e, slice.Key, index));
+                    if (Failure is not null) return false;
+                    fold._hasEvents = true;
+                }
+
+                fold.Covered = seq;
+            }
+
+            fold._lastMs = slice.CommittedMs;
+            _events += slice.Count;
+            return _events < EventsPerLease;
+        }
+    }
+}
