@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
-using Warp.Http.Aggregates;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
@@ -11,7 +10,7 @@ internal static class StartFailure
 {
     public static string? Explain(Exception error) => error switch
     {
-        ConfigurationException or DataDirectoryException or DefinitionStoreException => error.Message,
+        ConfigurationException or DataDirectoryException => error.Message,
         OptionsValidationException invalid => string.Join(Environment.NewLine, invalid.Failures),
         IOException { InnerException: AddressInUseException or SocketException } => error.Message,
         SocketException => $"Can't listen: {error.Message}.",

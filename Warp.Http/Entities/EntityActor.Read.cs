@@ -98,8 +98,14 @@ public sealed partial class EntityActor
         var first = Math.Max(1, from);
         var last = Math.Min(to, life.DurableSeq);
         var number = life.Entity.Number;
-        if (Shard.Views.Current.FirstSeqInMemory(number) <= first) return Read();
-        return await Readers.RunAsync(Read).WaitAsync(cancellation);
+        try
+        {
+            return Shard.Views.Current.FirstSeqInMemory(number) <= first ? Read() : await Readers.RunAsync(Read).WaitAsync(cancellation);
+        }
+        catch (DamagedDataException) when (!ReferenceEquals(Published, life))
+        {
+            return new HistoryPage(); // erased while it was being read: that the events are gone is no damage
+        }
 
         HistoryPage Read()
         {

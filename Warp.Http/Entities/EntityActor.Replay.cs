@@ -17,7 +17,7 @@ public sealed partial class EntityActor
         {
             if (firstInMemory > 1 && !mayReadDisk)
             {
-                SuspendForDisk(append);
+                _suspension = Suspension.ForDisk;
                 return false;
             }
 
@@ -28,13 +28,13 @@ public sealed partial class EntityActor
         if (last == 0) return true;
         if (last > _life.DurableSeq)
         {
-            SuspendUntilDurable(append);
+            _suspension = Suspension.UntilDurable;
             return false;
         }
 
         if (first < firstInMemory && !mayReadDisk)
         {
-            SuspendForDisk(append);
+            _suspension = Suspension.ForDisk;
             return false;
         }
 

@@ -80,13 +80,13 @@ public sealed partial class EntityActor
         if (fold.Covered == _lastSeq) return true;
         if (_life!.DurableSeq < _lastSeq)
         {
-            SuspendUntilDurable(append);
+            _suspension = Suspension.UntilDurable;
             return false;
         }
 
         if (!mayReadDisk && fold.Covered + 1 < Shard.Views.Current.FirstSeqInMemory(_life.Entity.Number))
         {
-            SuspendForDisk(append);
+            _suspension = Suspension.ForDisk;
             return false;
         }
 

@@ -27,7 +27,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private bool _erased; // drainer only: erased, durably or in flight
     private int _epoch; // drainer only: the shard's epoch that the fields above belong to
     private bool _loaded; // drainer only
-    private bool _suspended; // drainer only: the command in hand waits for disk or durability
+    private Suspension _suspension; // drainer only: what the command in hand waits for
     private IdIndex? _ids; // drainer only: null = not loaded for this life
 
     private EntityLife? _published; // set by the writer's thread when durable, read by any
@@ -123,29 +123,21 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private bool Handle(EntityCommand command, bool mayReadDisk)
     {
         if (_epoch != Shard.Epoch) RebuildFromDurable();
-        _suspended = false;
+        _suspension = Suspension.None;
         command.Judge(this, mayReadDisk);
-        return !_suspended;
+        var suspension = _suspension;
+        if (suspension == Suspension.None) return true;
+
+        // The last step, because whoever resumes may do so before it returns: from here on the fields are another thread's.
+        if (suspension == Suspension.UntilDurable) Shard.Enqueue(new Resumption(this, command) { Epoch = _epoch });
+        else ReadDiskThen(command, static (actor, waiting) => actor.Handle(waiting, mayReadDisk: true));
+        return false;
     }
 
     /// <summary>Goes on with a command that was suspended, then with the rest.</summary>
     private void Resume(EntityCommand command, bool mayReadDisk)
     {
         if (Handle(command, mayReadDisk)) Drain();
-    }
-
-    /// <summary>The command needs what is on disk: a reader's thread goes on with it and drains.</summary>
-    private void SuspendForDisk(EntityCommand command)
-    {
-        _suspended = true;
-        ReadDiskThen(command, static (actor, waiting) => actor.Handle(waiting, mayReadDisk: true));
-    }
-
-    /// <summary>The command must see what is in flight as durable: it is judged again when that is so, or has failed.</summary>
-    private void SuspendUntilDurable(EntityCommand command)
-    {
-        _suspended = true;
-        Shard.Enqueue(new Resumption(this, command) { Epoch = _epoch });
     }
 
     private void ReadDiskThen(EntityCommand command, Func<EntityActor, EntityCommand, bool> goOn)
@@ -219,6 +211,17 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         _life = Published;
         _lastSeq = _life?.DurableSeq ?? 0;
         _erased = _life is null && Shard.Tombstones.TryFind(Tag, out _);
+    }
+
+    private enum Suspension
+    {
+        None,
+
+        /// <summary>The command needs what is on disk: a reader's thread goes on with it and drains.</summary>
+        ForDisk,
+
+        /// <summary>The command must see what is in flight as durable: it is judged again when that is so, or has failed.</summary>
+        UntilDurable,
     }
 
     private sealed class Resumption : CommitItem
