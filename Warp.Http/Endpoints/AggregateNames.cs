@@ -14,9 +14,6 @@ internal sealed class AggregateNames
 
     public AggregateNames() => _bySpan = _known.GetAlternateLookup<ReadOnlySpan<char>>();
 
-    /// <summary>The aggregate of events that name none.</summary>
-    public static byte[] Default { get; } = "Default"u8.ToArray();
-
     public string? TryGet(ReadOnlySpan<char> name) => _bySpan.TryGetValue(name, out var known) ? known : null;
 
     public void Remember(string name)

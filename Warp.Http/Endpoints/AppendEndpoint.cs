@@ -9,7 +9,7 @@ namespace Warp.Http.Endpoints;
 /// Per append it allocates: the two task boxes of this method and the middleware around it, the strings of ETag and Location, and what
 /// Kestrel does for headers. The body, the events and the answer are in pooled buffers.
 /// </remarks>
-internal sealed class AppendEndpoint(EntityRegistry registry, Store store, StateReader states, Limits limits)
+internal sealed class AppendEndpoint(EntityRegistry registry, Store store, StateReader states, Expectations expectations, Limits limits)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -46,18 +46,6 @@ internal sealed class AppendEndpoint(EntityRegistry registry, Store store, State
         return Problems.EntityErased(found.ErasedAtMs, found.ReceiptId);
     }
 
-    /// <summary>Puts a body's <c>expect</c> onto the command, where it must agree with the headers.</summary>
-    public static Problem? Apply(in Expectation expectation, AppendCommand command)
-    {
-        if (expectation.When is not null)
-            return Problems.InvalidRequest("$.expect.when", "$.expect.when: conditions on the state are not available in this version; use expect.seq.");
-        if (expectation.Seq is not { } seq) return null;
-        if (command.Expect.Seq is { } fromHeader && fromHeader != seq)
-            return Problems.InvalidRequest("$.expect.seq", $"$.expect.seq: {seq} contradicts the header, which expects {fromHeader}.");
-        command.Expect = command.Expect with { Seq = seq };
-        return null;
-    }
-
     private Problem? Parse(RequestBody body, AppendCommand command, in AppendOptions options)
     {
         Expectation expectation = default;
@@ -67,7 +55,7 @@ internal sealed class AppendEndpoint(EntityRegistry registry, Store store, State
         if (problem is not null) return problem;
         if (options.Key is not null && command.Events.HasIds)
             return Problems.InvalidRequest("Idempotency-Key", "The events have ids of their own; an Idempotency-Key would give them others. Send one or the other.");
-        return Apply(expectation, command);
+        return expectations.Apply(expectation, command);
     }
 
     /// <summary>If-Match: * asks that there is an entity at all, which no seq can say.</summary>

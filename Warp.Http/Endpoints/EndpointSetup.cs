@@ -17,6 +17,7 @@ internal static class EndpointSetup
         services.AddSingleton<AggregateNames>().AddSingleton<EntityLookup>().AddSingleton<StateReader>();
         services.AddSingleton<AppendEndpoint>().AddSingleton<HistoryEndpoint>().AddSingleton<StateEndpoint>().AddSingleton<ExportEndpoint>();
         services.AddSingleton<EntityEndpoints>().AddSingleton<ErasureEndpoints>().AddSingleton<StreamEndpoint>();
+        services.AddSingleton<Expectations>().AddSingleton<DiffEndpoint>().AddSingleton<AggregateEndpoints>().AddSingleton<TryEndpoint>();
         services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>();
         return services.AddWarpMetrics().AddRouting();
     }
@@ -36,6 +37,7 @@ internal static class EndpointSetup
             }));
         app.UseRouting();
         app.MapEntities();
+        app.MapAggregates();
         app.MapOperations();
     }
 }

@@ -13,9 +13,21 @@ internal static class EntityRoutes
         entity.MapPost("/events", routes.Handler<AppendEndpoint>(e => e.HandleAsync)).WithMetadata(new HotRouteMetadata(HotRoute.Append));
         entity.MapGet("/events", routes.Handler<HistoryEndpoint>(e => e.HandleAsync));
         entity.MapGet("/aggregates/{aggregate}", routes.Handler<StateEndpoint>(e => e.HandleAsync)).WithMetadata(new HotRouteMetadata(HotRoute.State));
+        entity.MapGet("/aggregates/{aggregate}/diff", routes.Handler<DiffEndpoint>(e => e.HandleAsync));
         entity.MapGet("/export", routes.Handler<ExportEndpoint>(e => e.HandleAsync));
         routes.MapGet("/v1/erasures/{receiptId}", routes.Handler<ErasureEndpoints>(e => e.GetAsync)).WithTags("Entities");
         routes.MapPost("/v1/events", routes.Handler<StreamEndpoint>(e => e.HandleAsync)).WithTags("Entities");
+        return routes;
+    }
+
+    public static IEndpointRouteBuilder MapAggregates(this IEndpointRouteBuilder routes)
+    {
+        var aggregates = routes.MapGroup("/v1/aggregates").WithTags("Aggregates");
+        aggregates.MapGet("", routes.Handler<AggregateEndpoints>(e => e.ListAsync));
+        aggregates.MapPut("/{name}", routes.Handler<AggregateEndpoints>(e => e.PutAsync));
+        aggregates.MapGet("/{name}", routes.Handler<AggregateEndpoints>(e => e.GetAsync));
+        aggregates.MapDelete("/{name}", routes.Handler<AggregateEndpoints>(e => e.DeleteAsync));
+        aggregates.MapPost("/{name}/try", routes.Handler<TryEndpoint>(e => e.HandleAsync));
         return routes;
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using Warp.Http.Aggregates;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 
@@ -15,6 +16,11 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
     /// <summary>An answer shorter than this is sent in one piece, with its length.</summary>
     private const int SendAtBytes = 64 * 1024;
 
+    private readonly Life _life = actor.Life;
+
+    /// <summary>If set, events are shown in their newest version by these definitions; one that can't be upcast is shown as stored.</summary>
+    public AggregateSet? Upcasts { get; init; }
+
     /// <summary>If set, takes in every byte that is sent.</summary>
     public IncrementalHash? Hash { get; init; }
 
@@ -26,7 +32,7 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
         var written = 0L;
         while (!range.IsEmpty)
         {
-            using var page = await actor.ReadAsync(range.From, range.To, range.Descending, PageEvents, PageBytes, context.RequestAborted);
+            using var page = await ReadAsync(range);
             written += Write(page, filter, separator, written);
             await SendIfLongAsync();
             if (page.NextSeq == 0) break;
@@ -43,7 +49,7 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
         var left = limit;
         while (!range.IsEmpty)
         {
-            using var page = await actor.ReadAsync(range.From, range.To, range.Descending, PageEvents, PageBytes, context.RequestAborted);
+            using var page = await ReadAsync(range);
             if (FindLast(page, filter, ref left) is { } seq) return seq;
             if (page.NextSeq == 0) break;
             range = range.Descending ? range with { To = page.NextSeq } : range with { From = page.NextSeq };
@@ -64,6 +70,37 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
         if (flushed.IsCompleted || flushed.IsCanceled) throw new OperationCanceledException("The client left.", context.RequestAborted);
     }
 
+    /// <exception cref="EntityGoneException">The life that reading began with is not there any more.</exception>
+    private async ValueTask<HistoryPage> ReadAsync(EventRange range)
+    {
+        var page = await actor.ReadAsync(range.From, range.To, range.Descending, PageEvents, PageBytes, context.RequestAborted);
+        if (page.Count > 0 && actor.Life == _life) return page;
+        page.Dispose();
+        throw new EntityGoneException();
+    }
+
+    private void WriteEvent(in RecordedEvent recorded)
+    {
+        if (Upcasts is null || DefinitionOf(Upcasts, recorded.Fields.Aggregate) is not { } definition)
+        {
+            EventJson.Write(json, recorded, _life);
+            return;
+        }
+
+        using var payload = JsonBuffer.Rent();
+        var fields = recorded.Fields;
+        if (Upcasting.TryUpcast(definition, recorded, actor.Name, _life, payload, out var version, out _))
+        {
+            fields.Payload = payload.Written;
+            fields.SchemaVersion = version;
+        }
+
+        EventJson.Write(json, new RecordedEvent(recorded.Seq, recorded.RecordedAtMs, fields, recorded.IdempotencyKey, recorded.IndexInAppend), _life);
+    }
+
+    private AggregateDefinition? DefinitionOf(AggregateSet definitions, ReadOnlySpan<byte> aggregate) =>
+        (aggregate.IsEmpty ? definitions.ResolveDefault(actor.Name.Kind).Entry : definitions.Find(aggregate))?.Definition;
+
     private long Write(HistoryPage page, EventFilter filter, string? separator, long before)
     {
         var written = 0L;
@@ -72,7 +109,7 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
             var recorded = page.GetEvent(i);
             if (!filter.Matches(recorded.Fields)) continue;
             if (separator is not null && before + written > 0) json.Raw((byte)separator[0]);
-            EventJson.Write(json, recorded, actor.Life);
+            WriteEvent(recorded);
             if (separator is null) json.Raw((byte)'\n');
             written++;
         }

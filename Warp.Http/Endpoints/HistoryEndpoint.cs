@@ -1,13 +1,14 @@
 using System.Buffers;
 using System.Text;
 using Microsoft.AspNetCore.WebUtilities;
+using Warp.Http.Aggregates;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 
 namespace Warp.Http.Endpoints;
 
 /// <summary><c>GET /v1/entities/{kind}/{id}/events</c>: the entity's history, filtered and paged.</summary>
-internal sealed class HistoryEndpoint(EntityLookup lookup, Limits limits)
+internal sealed class HistoryEndpoint(EntityLookup lookup, AggregateCatalog definitions, Limits limits)
 {
     private const int LimitDefault = 100;
 
@@ -30,7 +31,7 @@ internal sealed class HistoryEndpoint(EntityLookup lookup, Limits limits)
         var until = query.Time("until");
         var filter = ReadFilter(query, actor);
         if (from > to && query.Text("to") is not null) query.Refuse("to", $"{to} lies before from, {from}.");
-        if (query.Flag("upcast")) query.Refuse("upcast", "upcasting is not available in this version.");
+        var upcasts = query.Flag("upcast") ? definitions.Current : null;
         var mediaType = MediaTypes.Choose(context.Request, MediaTypes.Json, MediaTypes.Ndjson);
         if (mediaType is null) problem = Problems.NotAcceptable($"{MediaTypes.Json} or {MediaTypes.Ndjson}");
         if ((query.Problem ?? problem) is { } refused)
@@ -41,21 +42,31 @@ internal sealed class HistoryEndpoint(EntityLookup lookup, Limits limits)
 
         var range = new EventRange(from, Math.Min(to, last), descending);
         range = await range.BetweenAsync(actor, since, until, context.RequestAborted);
-        await WriteAsync(context, actor, range, filter, limit, mediaType is MediaTypes.Ndjson);
+        try
+        {
+            await WriteAsync(context, actor, upcasts, range, filter, limit, mediaType is MediaTypes.Ndjson);
+        }
+        catch (EntityGoneException) when (!context.Response.HasStarted)
+        {
+            context.Response.Clear();
+            (_, problem) = await lookup.FindAsync(actor.Name.Utf8.ToArray(), context.RequestAborted);
+            await ProblemWriter.WriteAsync(context, problem ?? Problems.EntityNotFound());
+        }
     }
 
-    private static EventFilter ReadFilter(QueryParameters query, EntityActor actor)
+    private EventFilter ReadFilter(QueryParameters query, EntityActor actor)
     {
         var types = query.Texts("type").ConvertAll(Encoding.UTF8.GetBytes);
         var aggregate = query.Text("aggregate");
         if (aggregate is not null && !EventParser.IsName(Encoding.UTF8.GetBytes(aggregate))) query.Refuse("aggregate", $"\"{aggregate}\" is not an aggregate's name.");
-        return new EventFilter(types, aggregate is null ? null : Encoding.UTF8.GetBytes(aggregate), AggregateNames.Default);
+        return new EventFilter(types, aggregate is null ? null : Encoding.UTF8.GetBytes(aggregate), Encoding.UTF8.GetBytes(definitions.Current.ResolveDefault(actor.Name.Kind).Name));
     }
 
-    private static async Task WriteAsync(HttpContext context, EntityActor actor, EventRange range, EventFilter filter, long limit, bool isNdjson)
+    private static async Task WriteAsync(
+        HttpContext context, EntityActor actor, AggregateSet? upcasts, EventRange range, EventFilter filter, long limit, bool isNdjson)
     {
         using var json = JsonBuffer.Rent();
-        var pages = new EventPages(actor, json, context);
+        var pages = new EventPages(actor, json, context) { Upcasts = upcasts };
         var end = await EndAsync(pages, range, filter, limit);
         var next = end is { } seq && range.After(seq) is { IsEmpty: false } rest ? NextPath(context, actor, rest) : null;
         if (end is not null) range = range.StoppingAt(end.Value);

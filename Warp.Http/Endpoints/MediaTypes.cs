@@ -22,6 +22,10 @@ internal static class MediaTypes
         return CharsetProblem(type);
     }
 
+    /// <summary>For bodies that are one JSON document.</summary>
+    public static Problem? OfJson(HttpRequest request) =>
+        OfBody(request, out var isNdjson) ?? (isNdjson ? Unsupported(Ndjson, Json) : null);
+
     /// <summary>A stream is NDJSON; one line of it is a stream, too, so plain JSON would only hide the difference.</summary>
     public static Problem? OfStream(HttpRequest request)
     {

@@ -1,13 +1,11 @@
 using OpenTelemetry.Metrics;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
 
 /// <summary>What <c>/metrics</c> shows: the service's own instruments, and the runtime's and Kestrel's that cost nothing between scrapes.</summary>
 internal static class MetricsSetup
 {
-    /// <summary>The meter that every folder's instruments hang on.</summary>
-    public const string Meter = "Warp.Http";
-
     /// <summary>
     /// Seconds, from 50 µs (a commit without fsync) to 10 s: a factor of about two each. OpenTelemetry's own boundaries are meant for
     /// milliseconds and put every commit into the first bucket.
@@ -21,7 +19,7 @@ internal static class MetricsSetup
     public static IServiceCollection AddWarpMetrics(this IServiceCollection services)
     {
         services.AddOpenTelemetry().WithMetrics(metrics => metrics
-            .AddMeter(Meter, "System.Runtime", "Microsoft.AspNetCore.Server.Kestrel")
+            .AddMeter(StorageMetrics.MeterName, "System.Runtime", "Microsoft.AspNetCore.Server.Kestrel")
             .AddView(instrument => instrument.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(System.Diagnostics.Metrics.Histogram<>)
                 ? new ExplicitBucketHistogramConfiguration { Boundaries = string.Equals(instrument.Unit, "s", StringComparison.Ordinal) ? s_seconds : s_counts }
                 : null)

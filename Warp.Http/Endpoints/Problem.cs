@@ -23,6 +23,9 @@ internal sealed class Problem(int status, string type, string title, string deta
     /// <summary>Where in the input it is: a JSON path, or a parameter's or header's name; null = it has no place.</summary>
     public string? ErrorPath { get; init; }
 
+    /// <summary>Several things that are wrong, by place; empty = <see cref="ErrorPath"/> with <see cref="Detail"/> says it all.</summary>
+    public IReadOnlyList<(string Path, string Text)> Errors { get; init; } = [];
+
     /// <summary>The methods for <c>Allow</c>, with 405.</summary>
     public string? Allow { get; init; }
 
@@ -35,6 +38,7 @@ internal sealed class Problem(int status, string type, string title, string deta
         Retryable = Retryable,
         RetryAfterSeconds = RetryAfterSeconds,
         ErrorPath = ErrorPath,
+        Errors = Errors,
         Allow = Allow,
         Extras = Extras,
     };

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Warp.Http.Aggregates;
 using Warp.Http.Events;
 
 namespace Warp.Http.Endpoints;
@@ -7,17 +8,16 @@ namespace Warp.Http.Endpoints;
 internal static class ProblemMapping
 {
     /// <param name="expected">What the append expected, for the text of a mismatch.</param>
-    /// <param name="condition">The text of <c>expect.when</c>.</param>
     /// <returns>Null for a success. <see cref="AppendStatus.Erased"/> needs a look-up of its receipt and is not mapped here.</returns>
-    public static Problem? Of(in AppendOutcome outcome, in ExpectedSeq expected, string? condition = null) => outcome.Status switch
+    public static Problem? Of(in AppendOutcome outcome, in ExpectedSeq expected) => outcome.Status switch
     {
         AppendStatus.Appended or AppendStatus.Replayed => null,
         AppendStatus.SeqMismatch => SeqMismatch(outcome, expected),
         AppendStatus.ConditionFalse => new Problem(412, "condition-false", "The condition is false.",
-            outcome.Detail ?? $"expect.when is false on the state at seq {outcome.LastSeq}.")
+            $"\"{outcome.Detail}\" is false on the state at seq {outcome.LastSeq}.")
         {
             ErrorPath = "$.expect.when",
-            Extras = [("condition", condition), ("seq", outcome.LastSeq)],
+            Extras = [("condition", outcome.Detail), ("seq", outcome.LastSeq)],
         },
         AppendStatus.EventIdConflict => new Problem(409, "event-id-conflict", "The event id is used already.",
             $"The id \"{outcome.Detail}\" belongs to the event at seq {outcome.FirstSeq}, with other content or in another append; a replay is the whole same append.")
@@ -26,10 +26,8 @@ internal static class ProblemMapping
         },
         AppendStatus.ReservedEventId => Problems.InvalidRequest("$.id",
             $"The id \"{outcome.Detail}\" has the form of the ids that the service gives in this life, but names no stored event."),
-        AppendStatus.FoldFailed => new Problem(422, "fold-failed", "The state can't be folded.", outcome.Detail ?? "The condition can't be evaluated.")
-        {
-            Extras = [("seq", outcome.LastSeq)],
-        },
+        AppendStatus.FoldFailed => Problems.FoldFailed((FoldFailure)outcome.Reason!),
+        AppendStatus.InvariantViolated => Problems.InvariantViolated((InvariantViolation)outcome.Reason!),
         AppendStatus.MailboxFull => new Problem(429, "mailbox-full", "The entity has too many appends waiting.",
             "The entity's mailbox is full (mailboxCommands); nothing was stored. Send fewer appends at once to one entity, or batches.")
         {

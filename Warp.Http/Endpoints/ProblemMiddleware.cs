@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Connections;
+using Warp.Http.Aggregates;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
@@ -47,7 +48,7 @@ internal sealed partial class ProblemMiddleware(RequestDelegate next, ILogger<Pr
     {
         BadHttpRequestException { StatusCode: 408 } => Problems.RequestTimeout("The body came too slowly."),
         BadHttpRequestException bad => new Problem(bad.StatusCode, "invalid-request", "The request is not valid.", bad.Message),
-        ShardUnavailableException => Problems.ShardUnavailable("The entity's shard is out of service."),
+        ShardUnavailableException or StorageException or DefinitionStoreException => Problems.ShardUnavailable("What holds this data can't be read or written now. Whether a write was stored is not known."),
         OperationCanceledException => Problems.ShuttingDown(),
         _ => Problems.Internal(),
     };

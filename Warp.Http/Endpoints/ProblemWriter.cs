@@ -5,6 +5,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 using Warp.Http.Events;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
 
@@ -13,9 +14,8 @@ internal static class ProblemWriter
 {
     public const string ContentType = "application/problem+json";
 
-    private static readonly Meter s_meter = new("Warp.Http");
     private static readonly Counter<long> s_problems =
-        s_meter.CreateCounter<long>("warp_http_problems", description: "Refused or failed requests and stream lines, by problem type.");
+        StorageMetrics.Meter.CreateCounter<long>("warp_http_problems", "{problem}", "Refused or failed requests and stream lines, by problem type.");
 
     public static Task WriteAsync(HttpContext context, Problem problem)
     {
@@ -48,15 +48,8 @@ internal static class ProblemWriter
         json.Raw(",\"traceId\":"u8);
         json.Text(TraceIdOf(context));
         json.Raw(problem.Retryable ? ",\"retryable\":true"u8 : ",\"retryable\":false"u8);
-        if (problem.ErrorPath is not null)
-        {
-            json.Raw(",\"errors\":{"u8);
-            json.Text(problem.ErrorPath);
-            json.Raw(":["u8);
-            json.Text(problem.Detail);
-            json.Raw("]}"u8);
-        }
-
+        if (problem.Errors.Count > 0) WriteErrors(json, problem.Errors);
+        else if (problem.ErrorPath is not null) WriteErrors(json, [(problem.ErrorPath, problem.Detail)]);
         foreach (var (name, value) in problem.Extras) WriteExtra(json, name, value);
         json.Raw((byte)'}');
     }
@@ -72,6 +65,22 @@ internal static class ProblemWriter
             : ActivityTraceId.CreateRandom().ToHexString();
         context.Features.Set(new TraceIdFeature(traceId));
         return traceId;
+    }
+
+    /// <summary>One member for a place, with all that is wrong there.</summary>
+    private static void WriteErrors(JsonBuffer json, IReadOnlyList<(string Path, string Text)> errors)
+    {
+        var separator = ",\"errors\":{"u8;
+        foreach (var place in errors.GroupBy(e => e.Path, StringComparer.Ordinal))
+        {
+            json.Raw(separator);
+            json.Text(place.Key);
+            json.Raw((byte)':');
+            WriteTexts(json, [.. place.Select(e => e.Text)]);
+            separator = ","u8;
+        }
+
+        json.Raw((byte)'}');
     }
 
     private static void WriteExtra(JsonBuffer json, string name, object? value)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Warp.Http.Aggregates;
 using Warp.Http.Events;
 
 namespace Warp.Http.Endpoints;
@@ -28,6 +29,9 @@ internal static class Problems
 
     public static Problem AggregateNotFound(string aggregate) =>
         new(404, "aggregate-not-found", "There is no such aggregate.", $"\"{aggregate}\" is not defined, and the entity has no events of it.");
+
+    public static Problem AggregateNotDefined(string aggregate) =>
+        new(404, "aggregate-not-found", "There is no such aggregate.", $"\"{aggregate}\" is not defined.");
 
     public static Problem ErasureNotFound() => new(404, "erasure-not-found", "There is no such erasure.", "No receipt has this id.");
 
@@ -60,6 +64,24 @@ internal static class Problems
         new(412, "seq-mismatch", "The entity's last seq is not the expected one.", detail)
         {
             Extras = [("expectedSeq", long.TryParse(expected, NumberStyles.None, CultureInfo.InvariantCulture, out var seq) ? seq : expected), ("actualSeq", actual)],
+        };
+
+    public static Problem FoldFailed(FoldFailure failure) => new(422, "fold-failed", "The state can't be folded.", failure.ToString())
+    {
+        Extras = [("seq", failure.Seq), ("expression", failure.Expression), ("line", (long)failure.Line), ("column", (long)failure.Column)],
+    };
+
+    public static Problem InvariantViolated(InvariantViolation violation) =>
+        new(422, "invariant-violated", "An invariant does not hold after the append.", $"{violation.Message} (\"{violation.Rule}\" is false at seq {violation.Seq})")
+        {
+            Extras = [("rule", violation.Rule), ("message", violation.Message), ("seq", violation.Seq)],
+        };
+
+    public static Problem InvalidDefinition(IReadOnlyList<DefinitionError> errors) =>
+        new(422, "invalid-definition", "The definition is not valid.", $"{errors[0].Path}: {errors[0]}")
+        {
+            Errors = [.. errors.Select(e => (e.Path, e.ToString()))],
+            Extras = [("expression", errors[0].Expression), ("line", (long)errors[0].Line), ("column", (long)errors[0].Column)],
         };
 
     public static Problem WaitTimeout(long required, long reached) =>

@@ -1,15 +1,17 @@
 using System.Text;
+using Warp.Http.Aggregates;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 
 namespace Warp.Http.Endpoints;
 
 /// <summary>Reads folded states for the routes that show them, and says why one can't be shown.</summary>
-internal sealed class StateReader(EntityLookup lookup)
+internal sealed class StateReader(EntityLookup lookup, AggregateCatalog definitions)
 {
+    /// <param name="parameter">The query parameter that gave <paramref name="atSeq"/>, for refusals.</param>
     /// <param name="atSeq">The state after this seq; null with <paramref name="atMs"/> null: the newest.</param>
     public async ValueTask<(StateSnapshot? Snapshot, Problem? Problem)> ReadAsync(
-        EntityActor actor, string aggregate, long? atSeq, long? atMs, CancellationToken cancellation)
+        EntityActor actor, string aggregate, long? atSeq, long? atMs, CancellationToken cancellation, string parameter = "atSeq")
     {
         var result = atSeq is null && atMs is null
             ? await actor.GetStateAsync(aggregate, cancellation)
@@ -18,8 +20,8 @@ internal sealed class StateReader(EntityLookup lookup)
         {
             StateStatus.Found => (result.Snapshot, null),
             StateStatus.NoSuchAggregate => (null, Problems.AggregateNotFound(aggregate)),
-            StateStatus.BeyondLastSeq => (null, Problems.InvalidRequest("atSeq", $"atSeq: {atSeq} lies beyond the entity's last seq, {actor.DurableSeq}.")),
-            StateStatus.FoldFailed => (null, FoldFailed(result)),
+            StateStatus.BeyondLastSeq => (null, Problems.InvalidRequest(parameter, $"{parameter}: {atSeq} lies beyond the entity's last seq, {actor.DurableSeq}.")),
+            StateStatus.FoldFailed or StateStatus.AmbiguousDefault => (null, Problems.FoldFailed(result.Failure!)),
             _ => (null, (await lookup.FindAsync(actor.Name.Utf8.ToArray(), cancellation)).Problem ?? Problems.EntityNotFound()),
         };
     }
@@ -30,7 +32,7 @@ internal sealed class StateReader(EntityLookup lookup)
         List<(string Aggregate, Problem Problem)> problems = [];
         json.Raw(",\"states\":{"u8);
         var count = 0;
-        foreach (var aggregate in actor is null ? [] : AggregatesOf(command.Events))
+        foreach (var aggregate in actor is null ? [] : AggregatesOf(command))
         {
             var (snapshot, problem) = await ReadAsync(actor!, aggregate, null, null, context.RequestAborted);
             if (snapshot is not null && snapshot.Seq != outcome.LastSeq)
@@ -61,23 +63,18 @@ internal sealed class StateReader(EntityLookup lookup)
         json.Raw((byte)'}');
     }
 
-    private static List<string> AggregatesOf(EncodedEvents events)
+    private List<string> AggregatesOf(AppendCommand command)
     {
         List<string> names = [];
-        var records = events.Bytes;
+        var records = command.Events.Bytes;
+        var kind = command.Entity[..command.Entity.IndexOf((byte)'/')];
         while (!records.IsEmpty)
         {
             var sent = EventRecord.Read(ref records).Aggregate;
-            var name = Encoding.ASCII.GetString(sent.IsEmpty ? AggregateNames.Default : sent);
-            if (!names.Contains(name, StringComparer.Ordinal)) names.Add(name);
+            var name = sent.IsEmpty ? definitions.Current.ResolveDefault(kind).Name : Encoding.ASCII.GetString(sent);
+            if (name.Length > 0 && !names.Contains(name, StringComparer.Ordinal)) names.Add(name);
         }
 
         return names;
     }
-
-    private static Problem FoldFailed(in StateResult result) =>
-        new(422, "fold-failed", "The state can't be folded.", result.Failure!.ToString())
-        {
-            Extras = [("seq", result.Failure!.Seq), ("expression", result.Failure.Expression), ("line", (long)result.Failure.Line), ("column", (long)result.Failure.Column)],
-        };
 }

@@ -7,7 +7,7 @@ using Warp.Http.Events;
 namespace Warp.Http.Endpoints;
 
 /// <summary><c>POST /v1/events</c>: NDJSON both ways, one reply line for each line, as soon as it is durable.</summary>
-internal sealed class StreamEndpoint(EntityRegistry registry, Limits limits, IOptions<StreamOptions> options, TimeProvider clock, IHostApplicationLifetime lifetime)
+internal sealed class StreamEndpoint(EntityRegistry registry, Expectations expectations, Limits limits, IOptions<StreamOptions> options, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -26,7 +26,7 @@ internal sealed class StreamEndpoint(EntityRegistry registry, Limits limits, IOp
 
         // Over HTTP/2 a client may wait for the headers before it sends a line. Over HTTP/1.1 an early answer would cancel its 100-continue.
         if (!HttpProtocol.IsHttp11(context.Request.Protocol)) await context.Response.Body.FlushAsync(context.RequestAborted);
-        using var session = new StreamSession(context, registry, limits, options.Value, clock);
+        using var session = new StreamSession(context, registry, expectations, limits, options.Value, clock);
         await session.RunAsync(lifetime.ApplicationStopping);
     }
 }

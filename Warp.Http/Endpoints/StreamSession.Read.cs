@@ -111,7 +111,7 @@ internal sealed partial class StreamSession
         var problem = EventParser.ParseLine(text, limits, command.Events, name, out var length, out var expectation);
         name = name[..length];
         if (problem is null && EntityName.IsReserved(name)) problem = Problems.ReservedKind(name[..name.IndexOf((byte)'/')]);
-        problem ??= AppendEndpoint.Apply(expectation, command) ?? FailedBefore(name);
+        problem ??= expectations.Apply(expectation, command) ?? FailedBefore(name);
         if (problem is null)
         {
             command.SetEntity(name);

@@ -11,10 +11,10 @@ namespace Warp.Http.Endpoints;
 /// Between them stands a bounded queue, so that pressure from the disk or a client that doesn't read stops the reading of the socket.
 /// </summary>
 internal sealed partial class StreamSession(
-    HttpContext context, EntityRegistry registry, Limits limits, StreamOptions options, TimeProvider clock) : IDisposable
+    HttpContext context, EntityRegistry registry, Expectations expectations, Limits limits, StreamOptions options, TimeProvider clock) : IDisposable
 {
     private readonly Channel<StreamLine> _lines = Channel.CreateBounded<StreamLine>(
-        new BoundedChannelOptions(options.LinesInFlight) { SingleReader = true, SingleWriter = true });
+        new BoundedChannelOptions(LinesInFlight(options, limits)) { SingleReader = true, SingleWriter = true });
 
     /// <summary>
     /// Entities of which a line failed in a way that a repetition may cure, with that line's number: their later lines must fail, too, or
@@ -58,6 +58,9 @@ internal sealed partial class StreamSession(
         _carry.Dispose();
         _replies.Dispose();
     }
+
+    /// <summary>Half a mailbox at most: a stream to a single entity must not fill it, since a full one could refuse a line between two others.</summary>
+    private static int LinesInFlight(StreamOptions options, Limits limits) => Math.Clamp(options.LinesInFlight, 1, Math.Max(1, limits.MailboxCommands / 2));
 
     private void Remember(ReadOnlySpan<byte> entity, long line) => _failed.TryAdd(Encoding.UTF8.GetString(entity), line);
 
