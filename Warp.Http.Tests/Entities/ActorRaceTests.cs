@@ -168,7 +168,7 @@ public sealed class ActorRaceTests : IDisposable
                     try
                     {
                         await fixture.HistoryAsync($"user/{(i + 5) % 10}");
-                        if (client == 0) await fixture.EraseAsync($"user/{(i + 7) % 10}");
+                        if (client == 0) await fixture.Registry.EraseAsync(StoreFixture.Bytes($"user/{(i + 7) % 10}"), Guid.CreateVersion7(), CancellationToken.None);
                     }
                     catch (ShardUnavailableException)
                     {

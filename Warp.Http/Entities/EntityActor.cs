@@ -23,6 +23,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
 
     private EntityCommand? _carried; // drainer only: taken from the mailbox, not handled yet
     private EntityLife? _life; // drainer only: the life that the next command meets; null = none
+    private EntityLife? _nextLife; // drainer only: while there is none, the one that a rule was judged on before it began
     private long _lastSeq; // drainer only: the last seq given, durable or not
     private bool _erased; // drainer only: erased, durably or in flight
     private int _epoch; // drainer only: the shard's epoch that the fields above belong to
