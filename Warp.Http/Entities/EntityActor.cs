@@ -125,7 +125,18 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     {
         if (_epoch != Shard.Epoch) RebuildFromDurable();
         _suspension = Suspension.None;
-        command.Judge(this, mayReadDisk);
+        try
+        {
+            command.Judge(this, mayReadDisk);
+        }
+        catch (Exception e) when (e is IOException or ShardUnavailableException or InvalidDataException)
+        {
+            // Judging reads before it submits or answers: nothing of the command is under way.
+            _registry.LogReadFailed(e);
+            FailUnread(command);
+            return true;
+        }
+
         var suspension = _suspension;
         if (suspension == Suspension.None) return true;
 

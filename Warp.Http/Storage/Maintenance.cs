@@ -60,7 +60,17 @@ internal sealed partial class Maintenance : IDisposable
     }
 
     /// <summary>There is something to do; may be called from any thread.</summary>
-    public void Due() => _due.Set();
+    public void Due()
+    {
+        try
+        {
+            _due.Set();
+        }
+        catch (ObjectDisposedException)
+        {
+            // A completion that the pool ran after the end: the next start finds what there is to do.
+        }
+    }
 
     public void Stop()
     {
