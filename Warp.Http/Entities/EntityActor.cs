@@ -193,7 +193,8 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private void Answer(EntityCommand command)
     {
         Debug.Assert(command.Kind == CommitKind.Barrier, "An answer writes nothing.");
-        if (Volatile.Read(ref _inFlight) == 0)
+        // In this order: nothing in flight because it failed is seen as the epoch that the writer raised before.
+        if (Volatile.Read(ref _inFlight) == 0 && _epoch == Shard.Epoch)
         {
             ThreadPool.UnsafeQueueUserWorkItem(command, preferLocal: false);
             return;
