@@ -48,7 +48,7 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
         if (FolderOf(type) is null) return;
         Use(type, type.BaseType);
         foreach (var implemented in type.Interfaces) Use(type, implemented.InterfaceType);
-        foreach (var parameter in type.GenericParameters) Use(type, parameter);
+        UseConstraints(type, type);
         UseAttributes(type, type);
         foreach (var field in type.Fields)
         {
@@ -65,7 +65,7 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
         UseSignature(type, method);
         UseAttributes(type, method);
         foreach (var parameter in method.Parameters) UseAttributes(type, parameter);
-        foreach (var parameter in method.GenericParameters) Use(type, parameter);
+        UseConstraints(type, method);
         if (!method.HasBody) return;
         foreach (var local in method.Body.Variables) Use(type, local.VariableType);
         foreach (var handler in method.Body.ExceptionHandlers) Use(type, handler.CatchType);
@@ -97,6 +97,12 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
         foreach (var parameter in method.Parameters) Use(type, parameter.ParameterType);
     }
 
+    private void UseConstraints(TypeDefinition type, IGenericParameterProvider declaration)
+    {
+        foreach (var parameter in declaration.GenericParameters)
+            foreach (var constraint in parameter.Constraints) Use(type, constraint.ConstraintType);
+    }
+
     private void UseAttributes(TypeDefinition type, ICustomAttributeProvider provider)
     {
         foreach (var attribute in provider.CustomAttributes)
@@ -113,9 +119,8 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
         {
             case null:
                 return;
-            case GenericParameter parameter:
-                foreach (var constraint in parameter.Constraints) Use(from, constraint.ConstraintType);
-                return;
+            case GenericParameter:
+                return; // its constraints, which may name it again, are read where it is declared
             case GenericInstanceType generic:
                 foreach (var argument in generic.GenericArguments) Use(from, argument);
                 Use(from, generic.ElementType);
