@@ -21,7 +21,7 @@ command -v wrk >/dev/null || { echo 'wrk is missing. On Debian and Ubuntu: apt-g
 
 service=http://127.0.0.1:19090 echo=http://127.0.0.1:19091
 export WRK_THREADS=2 ENTITIES=10000
-work=$(mktemp -d "${LOAD_DATA:-${TMPDIR:-/tmp}}/warp-load-XXXXXX")
+work=$(mktemp -d ${LOAD_DATA:+-p "$LOAD_DATA"})
 pids=()
 stop() {
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done

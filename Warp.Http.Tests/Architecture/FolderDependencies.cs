@@ -13,8 +13,8 @@ internal sealed record Dependency(string FromFolder, string FromType, string ToF
 
 /// <summary>
 /// Who uses whom between the folders of an assembly, read from its metadata and code: bases, interfaces, members, locals, calls,
-/// attributes, type arguments. A folder is the namespace after the root, <c>Warp.Http.Storage.Runs</c> belongs to <c>Storage</c>; the root itself,
-/// where <c>Program</c> composes everything, is the empty folder.
+/// attributes, type arguments. A folder is the namespace after the root, so <c>Warp.Http.Storage.Runs</c> belongs to <c>Storage</c>;
+/// the root itself, where <c>Program</c> composes everything, is the empty folder.
 /// </summary>
 internal sealed class FolderDependencies(ModuleDefinition module, string rootNamespace)
 {

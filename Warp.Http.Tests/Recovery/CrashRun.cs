@@ -66,6 +66,27 @@ internal sealed class CrashRun : IDisposable
     {
         var took = Stopwatch.StartNew();
         var cycle = 0;
+        try
+        {
+            cycle = await CrashAndCompareAsync(cancel);
+        }
+        catch (OutOfServiceException refused)
+        {
+            // It noticed what is missing, which is better than silence, but what it promised is gone all the same.
+            _ledger.Violated(refused.Message);
+        }
+
+        var attempts = _ledger.Attempts.ToList();
+        Summary = $"{cycle} crashes in {took.Elapsed.TotalSeconds:0} s: "
+            + $"{attempts.Count} appends of {attempts.Sum(attempt => attempt.Events)} events, "
+            + $"{_ledger.Acknowledged} acknowledgements, {attempts.Count(attempt => attempt.WasInDoubt)} appends once in doubt, "
+            + $"{_ledger.Violations.Count} violations, seed {_options.Seed}";
+        return _ledger.Violations;
+    }
+
+    private async Task<int> CrashAndCompareAsync(CancellationToken cancel)
+    {
+        var cycle = 0;
         for (; cycle < _options.Crashes && !(_options.StopAtFirstViolation && _ledger.Violations.Count > 0); cycle++)
         {
             if (cycle % KilledStartEvery == KilledStartEvery - 1) await KillStartAsync(cancel);
@@ -75,13 +96,7 @@ internal sealed class CrashRun : IDisposable
         }
 
         await using (var service = await StartAsync(cancel)) await CompareAsync(service, whole: true);
-
-        var attempts = _ledger.Attempts.ToList();
-        Summary = $"{cycle} crashes in {took.Elapsed.TotalSeconds:0} s: "
-            + $"{attempts.Count} appends of {attempts.Sum(attempt => attempt.Events)} events, "
-            + $"{_ledger.Acknowledged} acknowledgements, {attempts.Count(attempt => attempt.WasInDoubt)} appends once in doubt, "
-            + $"{_ledger.Violations.Count} violations, seed {_options.Seed}";
-        return _ledger.Violations;
+        return cycle;
     }
 
     public void Dispose()
@@ -130,14 +145,28 @@ internal sealed class CrashRun : IDisposable
         using var client = service.NewClient();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var load = _writers.RunAsync(client, WriterCount, _options.Seed + (cycle * WriterCount), stop.Token);
-        await Eventually.BecomesTrueAsync(
-            $"{goal} appends are acknowledged before crash {cycle}, so far {_ledger.Acknowledged}",
-            () => _ledger.Acknowledged >= goal || load.IsCompleted,
-            TimeSpan.FromSeconds(30), cancel);
+        try
+        {
+            await Eventually.BecomesTrueAsync(
+                $"{goal} appends are acknowledged before crash {cycle}", () => _ledger.Acknowledged >= goal || load.IsCompleted, TimeSpan.FromSeconds(30), cancel);
+        }
+        catch (TimeoutException stalled)
+        {
+            _ledger.Violated($"{stalled.Message} There are {_ledger.Acknowledged}. The service says: {await DescribeAsync(service)}");
+        }
+
         if (load.IsCompleted) _ledger.Violated($"every connection broke before crash {cycle}: {service.Output}");
         await CrashAsync(service);
         await stop.CancelAsync();
         await load;
+    }
+
+    private static async Task<string> DescribeAsync(WarpProcess service)
+    {
+        using var client = service.NewClient();
+        var ready = await client.GetStringAsync("/health/ready");
+        var metrics = await client.GetStringAsync("/metrics");
+        return $"{ready}\n{metrics}\n{service.Output}";
     }
 
     private async Task CrashAsync(WarpProcess service)

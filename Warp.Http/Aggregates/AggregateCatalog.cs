@@ -15,7 +15,8 @@ public sealed partial class AggregateCatalog : IDisposable
     public const string FileName = "definitions.db";
 
     /// <summary>What was accepted once is read again whatever the limits are now.</summary>
-    private static readonly Limits StoredLimits = new() { ExpressionChars = int.MaxValue, TypeChars = int.MaxValue, KindChars = int.MaxValue, JsonDepth = FoldLimits.ValueDepth };
+    private static readonly Limits StoredLimits =
+        new() { ExpressionChars = int.MaxValue, TypeChars = int.MaxValue, KindChars = int.MaxValue, JsonDepth = FoldLimits.ValueDepth };
 
     private readonly Lock _writing = new();
     private readonly DefinitionStore _store;
@@ -39,10 +40,12 @@ public sealed partial class AggregateCatalog : IDisposable
 
     /// <summary>Opens or creates the file in the data directory, which must exist.</summary>
     /// <exception cref="DefinitionStoreException">The file is damaged, locked, of another format, or can't be created.</exception>
-    public static AggregateCatalog Open(string dataDirectory, Limits limits, TimeProvider time)
+    /// <param name="busySeconds">How long to wait for another process that reads the file, such as a person with the sqlite3 shell; 0
+    /// waits for ever.</param>
+    public static AggregateCatalog Open(string dataDirectory, Limits limits, TimeProvider time, int busySeconds = 5)
     {
         var path = Path.Combine(dataDirectory, FileName);
-        var store = DefinitionStore.Open(path);
+        var store = DefinitionStore.Open(path, busySeconds);
         try
         {
             return new AggregateCatalog(path, store, limits, time);
@@ -56,7 +59,9 @@ public sealed partial class AggregateCatalog : IDisposable
 
     /// <summary>The rule that a name breaks, or null: <c>[A-Za-z][A-Za-z0-9_.-]{0,63}</c>.</summary>
     public static string? NameError(string name) =>
-        NamePattern().IsMatch(name) ? null : $"An aggregate's name matches [A-Za-z][A-Za-z0-9_.-]* and has at most {Limits.NameChars} characters.";
+        NamePattern().IsMatch(name)
+            ? null
+            : $"An aggregate's name matches [A-Za-z][A-Za-z0-9_.-]* and has at most {Limits.NameChars} characters.";
 
     /// <summary>Defines an aggregate or replaces its definition; on return it is durable, and readers see it.</summary>
     /// <param name="name">A name that <see cref="NameError"/> accepts.</param>
@@ -134,7 +139,8 @@ public sealed partial class AggregateCatalog : IDisposable
     {
         var (stored, createdAtMs) = row;
         var definition = AggregateDefinition.Parse(stored.Body, StoredLimits, out var errors)
-            ?? throw new DefinitionStoreException($"Version {stored.Version} of {stored.Name} in {_path} is no definition: {errors[0].Path}: {errors[0]}");
+            ?? throw new DefinitionStoreException(
+                $"Version {stored.Version} of {stored.Name} in {_path} is no definition: {errors[0].Path}: {errors[0]}");
         return new AggregateEntry(stored.Name, stored.Version, definition, createdAtMs, stored.WrittenAtMs);
     }));
 

@@ -20,7 +20,8 @@ public sealed class AggregateSet
     {
         All = [.. entries.OrderBy(entry => entry.Name, StringComparer.Ordinal)];
         _byName = All.ToFrozenDictionary(entry => entry.Name, StringComparer.Ordinal);
-        _byUtf8 = All.ToFrozenDictionary(entry => Encoding.UTF8.GetBytes(entry.Name), Utf8Comparer.Instance).GetAlternateLookup<ReadOnlySpan<byte>>();
+        _byUtf8 = All.ToFrozenDictionary(entry =>
+            Encoding.UTF8.GetBytes(entry.Name), Utf8Comparer.Instance).GetAlternateLookup<ReadOnlySpan<byte>>();
         _byKind = All.Where(entry => entry.Definition.DefaultForKind is not null)
             .GroupBy(entry => entry.Definition.DefaultForKind!, StringComparer.Ordinal)
             .ToFrozenDictionary(claims => Encoding.UTF8.GetBytes(claims.Key), Resolve, Utf8Comparer.Instance)
@@ -37,7 +38,8 @@ public sealed class AggregateSet
     /// <inheritdoc cref="Find(string)"/>
     public AggregateEntry? Find(ReadOnlySpan<byte> name) => _byUtf8.TryGetValue(name, out var entry) ? entry : null;
 
-    /// <summary>The aggregate of an event that names none: the definition that claims its entity's kind, or <see cref="DefaultName"/>.</summary>
+    /// <summary>The aggregate of an event that names none: the definition that claims its entity's kind, or <see
+    /// cref="DefaultName"/>.</summary>
     public DefaultAggregate ResolveDefault(ReadOnlySpan<byte> kind) => _byKind.TryGetValue(kind, out var claimed) ? claimed : _default;
 
     private static DefaultAggregate Resolve(IEnumerable<AggregateEntry> claims)

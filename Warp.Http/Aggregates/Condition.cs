@@ -15,7 +15,8 @@ public sealed class Condition
     /// <param name="charsMax">The longest text allowed (<c>expressionChars</c>).</param>
     public static bool TryCompile(string text, int charsMax, out Condition? condition, out ExpressionError? error)
     {
-        condition = Expression.TryCompile(text, ExpressionScope.Rule, charsMax, out var expression, out error) ? new Condition(expression!) : null;
+        condition =
+            Expression.TryCompile(text, ExpressionScope.Rule, charsMax, out var expression, out error) ? new Condition(expression!) : null;
         return condition is not null;
     }
 

@@ -18,7 +18,8 @@ internal sealed partial class DefinitionReader
             {
                 case "rule":
                     hasRule = true;
-                    rule = ReadExpression(member, memberPath, new Compilation(ExpressionScope.Rule, _names, new PayloadPlan(), limits.ExpressionChars));
+                    var compilation = new Compilation(ExpressionScope.Rule, _names, new PayloadPlan(), limits.ExpressionChars);
+                    rule = ReadExpression(member, memberPath, compilation);
                     break;
                 case "message":
                     message = ReadText(member, memberPath, "'message' is a string.");
@@ -29,7 +30,8 @@ internal sealed partial class DefinitionReader
             }
         }
 
-        if (!hasRule && value.ValueKind == JsonValueKind.Object) Add(path, "An invariant has a rule: an expression that is true as long as it holds.");
+        if (!hasRule && value.ValueKind == JsonValueKind.Object)
+            Add(path, "An invariant has a rule: an expression that is true as long as it holds.");
         if (rule is not null) parts.Invariants.Add(new Invariant(new Condition(rule), message ?? $"The rule {rule.Text} does not hold."));
     }
 
@@ -43,7 +45,8 @@ internal sealed partial class DefinitionReader
             switch (name)
             {
                 case "type":
-                    rule.Type = Encoding.UTF8.GetBytes(ReadText(member, memberPath, "'type' is the name of an event type.") ?? string.Empty);
+                    rule.Type = Encoding.UTF8.GetBytes(ReadText(member, memberPath, "'type' is the name of an event type.")
+                        ?? string.Empty);
                     break;
                 case "from":
                     rule.From = ReadVersion(member, memberPath);
@@ -52,7 +55,8 @@ internal sealed partial class DefinitionReader
                     rule.To = ReadVersion(member, memberPath);
                     break;
                 case "set":
-                    rule.Set = Assignments(member, memberPath, compilation, (members, expressions) => new FoldRule(plan, members, expressions));
+                    rule.Set = Assignments(member, memberPath, compilation, (members, expressions) =>
+                        new FoldRule(plan, members, expressions));
                     break;
                 case "remove":
                     foreach (var (item, itemPath) in Items(member, memberPath, "'remove' is a list of names of members."))

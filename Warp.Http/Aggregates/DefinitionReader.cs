@@ -24,7 +24,8 @@ internal sealed partial class DefinitionReader(Limits limits)
         try
         {
             using var document = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = limits.JsonDepth });
-            foreach (var (name, value, path) in Members(document.RootElement, "$", "A definition is an object.")) ReadMember(parts, name, value, path);
+            foreach (var (name, value, path) in Members(document.RootElement, "$", "A definition is an object."))
+                ReadMember(parts, name, value, path);
         }
         catch (JsonException e)
         {
@@ -47,7 +48,8 @@ internal sealed partial class DefinitionReader(Limits limits)
                 ReadInitial(parts, value, path);
                 break;
             case "on":
-                foreach (var (type, rule, rulePath) in Members(value, path, "'on' is an object of event types.")) ReadRule(parts, type, rule, rulePath);
+                foreach (var (type, rule, rulePath) in Members(value, path, "'on' is an object of event types."))
+                    ReadRule(parts, type, rule, rulePath);
                 break;
             case "otherwise":
                 ReadOtherwise(parts, value, path);
@@ -66,7 +68,8 @@ internal sealed partial class DefinitionReader(Limits limits)
                 break;
             case "defaultForKind":
                 parts.DefaultForKind = ReadText(value, path, "'defaultForKind' is the name of a kind.");
-                if (parts.DefaultForKind is { } kind && EntityName.KindError(Encoding.UTF8.GetBytes(kind), limits) is { } error) Add(path, error);
+                if (parts.DefaultForKind is { } kind && EntityName.KindError(Encoding.UTF8.GetBytes(kind), limits) is { } error)
+                    Add(path, error);
                 break;
             default:
                 Add(path, "A definition has only initial, on, otherwise, strict, invariants, upcast and defaultForKind.");
@@ -95,7 +98,8 @@ internal sealed partial class DefinitionReader(Limits limits)
             Add(path, $"An event type has 1 to {limits.TypeChars} characters and no control character.");
         var plan = new PayloadPlan();
         var compilation = new Compilation(ExpressionScope.Fold, _names, plan, limits.ExpressionChars);
-        parts.Rules[Encoding.UTF8.GetBytes(type)] = Assignments(rule, path, compilation, (members, expressions) => new FoldRule(plan, members, expressions));
+        parts.Rules[Encoding.UTF8.GetBytes(type)] = Assignments(rule, path, compilation, (members, expressions) =>
+            new FoldRule(plan, members, expressions));
     }
 
     /// <summary>Members with an expression each, as in <c>on</c> and in an upcast's <c>set</c>.</summary>

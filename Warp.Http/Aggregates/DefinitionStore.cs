@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Warp.Http.Events;
 
 namespace Warp.Http.Aggregates;
 
@@ -15,9 +16,6 @@ internal sealed class DefinitionStore : IDisposable
     /// <summary>Written into the file's header (<c>PRAGMA user_version</c>); another number is another layout.</summary>
     private const int Format = 1;
 
-    /// <summary>Seconds to wait for another process that reads the file, such as a person with the sqlite3 shell.</summary>
-    private const int BusySeconds = 5;
-
     private readonly string _path;
     private readonly SqliteConnection _connection;
 
@@ -28,9 +26,10 @@ internal sealed class DefinitionStore : IDisposable
     }
 
     /// <exception cref="DefinitionStoreException">The file is damaged, locked, of another format, or can't be created.</exception>
-    public static DefinitionStore Open(string path)
+    public static DefinitionStore Open(string path, int busySeconds)
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = BusySeconds }.ToString());
+        var settings = new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = busySeconds };
+        var connection = new SqliteConnection(settings.ToString());
         try
         {
             connection.Open();
@@ -55,21 +54,22 @@ internal sealed class DefinitionStore : IDisposable
     {
         using var command = Command(
             """
-            SELECT name, version, written_ms, body, min(written_ms) OVER (PARTITION BY name) AS created_ms,
+            SELECT name, version, written_ms, body, crc, min(written_ms) OVER (PARTITION BY name) AS created_ms,
                    row_number() OVER (PARTITION BY name ORDER BY version DESC) AS latest
             FROM definition WHERE NOT deleted ORDER BY name
             """);
         using var reader = command.ExecuteReader();
         var found = new List<(StoredDefinition, long)>();
         while (reader.Read())
-            if (reader.GetInt64(5) == 1) found.Add((Read(reader), reader.GetInt64(4)));
+            if (reader.GetInt64(6) == 1) found.Add((Read(reader), reader.GetInt64(5)));
         return found;
     });
 
     /// <summary>The versions of a name since it was last deleted, oldest first.</summary>
     public IReadOnlyList<StoredDefinition> ReadVersions(string name) => Guard(() =>
     {
-        using var command = Command("SELECT name, version, written_ms, body FROM definition WHERE name = $name AND NOT deleted ORDER BY version");
+        using var command =
+            Command("SELECT name, version, written_ms, body, crc FROM definition WHERE name = $name AND NOT deleted ORDER BY version");
         command.Parameters.AddWithValue("$name", name);
         using var reader = command.ExecuteReader();
         var versions = new List<StoredDefinition>();
@@ -82,13 +82,14 @@ internal sealed class DefinitionStore : IDisposable
     {
         using var command = Command(
             """
-            INSERT INTO definition(name, version, written_ms, body)
-            SELECT $name, coalesce(max(version), 0) + 1, $written, $body FROM definition WHERE name = $name
+            INSERT INTO definition(name, version, written_ms, body, crc)
+            SELECT $name, coalesce(max(version), 0) + 1, $written, $body, $crc FROM definition WHERE name = $name
             RETURNING version
             """);
         command.Parameters.AddWithValue("$name", name);
         command.Parameters.AddWithValue("$written", writtenAtMs);
         command.Parameters.AddWithValue("$body", body);
+        command.Parameters.AddWithValue("$crc", (long)Crc32C.Compute(body));
         return Convert.ToInt32(command.ExecuteScalar());
     });
 
@@ -106,7 +107,8 @@ internal sealed class DefinitionStore : IDisposable
     {
         var format = Convert.ToInt32(Scalar("PRAGMA user_version"));
         if (format is not (0 or Format))
-            throw new DefinitionStoreException($"The definitions in {_path} have format {format}; this version of the service reads format {Format}.");
+            throw new DefinitionStoreException(
+                $"The definitions in {_path} have format {format}; this version of the service reads format {Format}.");
         Scalar("PRAGMA journal_mode = TRUNCATE");
         Scalar("PRAGMA synchronous = FULL");
 
@@ -115,15 +117,14 @@ internal sealed class DefinitionStore : IDisposable
             $"""
             BEGIN IMMEDIATE;
             CREATE TABLE IF NOT EXISTS definition(
-                name TEXT NOT NULL, version INTEGER NOT NULL, written_ms INTEGER NOT NULL, body BLOB NOT NULL,
+                name TEXT NOT NULL, version INTEGER NOT NULL, written_ms INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL,
                 deleted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID;
             PRAGMA user_version = {Format};
             COMMIT
             """);
 
         // Definitions are few and small: the whole file is checked at every start.
-        if (Scalar("PRAGMA quick_check") is not "ok")
-            throw new DefinitionStoreException($"The file {_path} is damaged; restore it from a backup, or remove it and define the aggregates again.");
+        if (Scalar("PRAGMA quick_check") is not "ok") throw DefinitionStoreException.Damaged(_path);
     }
 
     private object? Scalar(string sql)
@@ -153,6 +154,11 @@ internal sealed class DefinitionStore : IDisposable
         }
     }
 
-    private static StoredDefinition Read(SqliteDataReader reader) =>
-        new(reader.GetString(0), reader.GetInt32(1), reader.GetInt64(2), reader.GetFieldValue<byte[]>(3));
+    private StoredDefinition Read(SqliteDataReader reader)
+    {
+        // SQLite's own check looks at the structure of pages, not at what is in them.
+        var body = reader.GetFieldValue<byte[]>(3);
+        if (Crc32C.Compute(body) != (uint)reader.GetInt64(4)) throw DefinitionStoreException.Damaged(_path);
+        return new StoredDefinition(reader.GetString(0), reader.GetInt32(1), reader.GetInt64(2), body);
+    }
 }

@@ -13,6 +13,9 @@ public sealed class DefinitionStoreException : Exception
     /// <summary>True if the same call may succeed later: the file is locked or its disk is full.</summary>
     public bool IsTransient { get; private init; }
 
+    internal static DefinitionStoreException Damaged(string path, Exception? inner = null) => new(
+        $"The file {path} is damaged or not a file of definitions; restore it from a backup, or remove it and define the aggregates again.", inner);
+
     internal static DefinitionStoreException Of(string path, SqliteException e) => e.SqliteErrorCode switch
     {
         // SQLITE_BUSY, SQLITE_LOCKED
@@ -22,7 +25,7 @@ public sealed class DefinitionStoreException : Exception
         10 or 13 => new DefinitionStoreException($"The definitions in {path} can't be written: {e.Message}", e) { IsTransient = true },
 
         // SQLITE_CORRUPT, SQLITE_NOTADB
-        11 or 26 => new DefinitionStoreException($"The file {path} is damaged or not a file of definitions; restore it from a backup, or remove it and define the aggregates again.", e),
+        11 or 26 => Damaged(path, e),
         _ => new DefinitionStoreException($"The definitions in {path} can't be used: {e.Message}", e),
     };
 }

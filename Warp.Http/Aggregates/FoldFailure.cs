@@ -11,6 +11,9 @@ public sealed record FoldFailure(long Seq, string? Expression, int Line, int Col
     /// <summary>True if a member was read that isn't there, which some readers take for NULL.</summary>
     public bool IsMissingMember { get; init; }
 
+    /// <summary>A failure that no expression is to blame for.</summary>
+    internal static FoldFailure OfEvent(long seq, string message) => new(seq, Expression: null, 0, 0, message);
+
     /// <summary>The failure as one sentence for <c>detail</c>.</summary>
     public override string ToString() => Expression is null
         ? $"Event {Seq} does not fold: {Message}"

@@ -18,7 +18,7 @@ public sealed partial class FoldState
         if (rule is null && definition.Otherwise == Otherwise.Reject)
         {
             var type = System.Text.Encoding.UTF8.GetString(e.Fields.Type);
-            return new FoldFailure(e.Seq, Expression: null, 0, 0, $"The aggregate has no rule for the type '{type}' and rejects what it doesn't name.");
+            return FoldFailure.OfEvent(e.Seq, $"The aggregate has no rule for the type '{type}' and rejects what it doesn't name.");
         }
 
         if (rule is null && definition.Otherwise == Otherwise.Ignore) return null;
@@ -44,7 +44,8 @@ public sealed partial class FoldState
     {
         var count = rule.Members.Length;
         var scratch = _scratch;
-        if (scratch is null || scratch.Length < count + rule.Payload.Slots) _scratch = scratch = new JsonValue[Math.Max(16, count + rule.Payload.Slots)];
+        if (scratch is null || scratch.Length < count + rule.Payload.Slots)
+            _scratch = scratch = new JsonValue[Math.Max(16, count + rule.Payload.Slots)];
         var results = scratch.AsSpan(0, count);
         var members = scratch.AsSpan(count, rule.Payload.Slots);
         e.Payload = payload.IsMissing ? rule.Payload.Read(e.Event.Fields.Payload, members) : rule.Payload.Read(payload, members);
@@ -63,13 +64,13 @@ public sealed partial class FoldState
         }
 
         if (_root.Kind != JsonKind.Map)
-            return new FoldFailure(e.Seq, Expression: null, 0, 0, $"The state is {Node.Name(_root)}, which has no members to set.");
+            return FoldFailure.OfEvent(e.Seq, $"The state is {Node.Name(_root)}, which has no members to set.");
 
         // A list or map may be part of the state it goes into: what it shares must not be changed in place any more.
         if (sharesState) _owner = new object();
         var root = _root.Map;
         if (weight > FoldLimits.ValueBytes && WeightAfter(root, rule, results) > FoldLimits.ValueBytes)
-            return new FoldFailure(e.Seq, Expression: null, 0, 0, $"The state would take more than {FoldLimits.ValueBytes} bytes.");
+            return FoldFailure.OfEvent(e.Seq, $"The state would take more than {FoldLimits.ValueBytes} bytes.");
         root = root.Own(_owner);
         for (var i = 0; i < count; i++) root.Set(rule.Members[i], results[i]);
         _root = JsonValue.Of(root);
@@ -84,7 +85,7 @@ public sealed partial class FoldState
             // It may replace more than it adds: tried on a copy, so that a state that is too large leaves this one as it is.
             var tried = MergePatch.Apply(_root, payload, new object());
             if (tried.Weight > FoldLimits.ValueBytes)
-                return new FoldFailure(seq, Expression: null, 0, 0, $"The state would take more than {FoldLimits.ValueBytes} bytes.");
+                return FoldFailure.OfEvent(seq, $"The state would take more than {FoldLimits.ValueBytes} bytes.");
         }
 
         _root = MergePatch.Apply(_root, payload, _owner);

@@ -67,14 +67,16 @@ public sealed partial class FoldState
     {
         try
         {
-            var failure = _definition is null ? Merge(e.Seq, JsonParser.Parse(e.Fields.Payload, FoldLimits.ValueDepth)) : ApplyDefined(_definition, e);
+            var failure = _definition is null
+                ? Merge(e.Seq, JsonParser.Parse(e.Fields.Payload, FoldLimits.ValueDepth))
+                : ApplyDefined(_definition, e);
             if (failure is null) Seq = e.Seq;
             return failure;
         }
         catch (JsonException)
         {
             // Payloads are checked when they come in: only a damaged record, which checksums find first, gets here.
-            return new FoldFailure(e.Seq, Expression: null, 0, 0, "The payload or the metadata is not JSON.");
+            return FoldFailure.OfEvent(e.Seq, "The payload or the metadata is not JSON.");
         }
     }
 

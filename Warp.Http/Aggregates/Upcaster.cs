@@ -19,7 +19,8 @@ internal sealed class UpcastRule
 }
 
 /// <summary>The upcasts of a definition, applied in a chain: 1 to 2, 2 to 3. Versions only grow, so a chain ends.</summary>
-/// <remarks>A version that no upcast starts from, an unknown newer one included, is left as it is and folds by the rules there are.</remarks>
+/// <remarks>A version that no upcast starts from, an unknown newer one included, is left as it is and folds by the rules there
+/// are.</remarks>
 internal sealed class Upcaster(List<UpcastRule> rules)
 {
     public UpcastRule? Find(ReadOnlySpan<byte> type, int version)
@@ -37,7 +38,7 @@ internal sealed class Upcaster(List<UpcastRule> rules)
         for (var rule = first; rule is not null; rule = Find(rule.Type, version))
         {
             if (payload.Kind != JsonKind.Map)
-                return new FoldFailure(e.Seq, Expression: null, 0, 0, $"The upcast from version {rule.From} needs a payload that is an object.");
+                return FoldFailure.OfEvent(e.Seq, $"The upcast from version {rule.From} needs a payload that is an object.");
             if (Apply(rule, ref e, ref payload) is { } failure) return failure;
             version = rule.To;
         }

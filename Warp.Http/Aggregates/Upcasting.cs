@@ -15,7 +15,13 @@ public static class Upcasting
     /// <param name="failure">Set if an upcast fails; the event is then shown as it is stored, or refused.</param>
     /// <returns>False if the event stays as it is: no upcast starts from its version, or one fails.</returns>
     public static bool TryUpcast(
-        AggregateDefinition definition, in RecordedEvent e, EntityName entity, Life life, IBufferWriter<byte> payload, out int schemaVersion, out FoldFailure? failure)
+        AggregateDefinition definition,
+        in RecordedEvent e,
+        EntityName entity,
+        Life life,
+        IBufferWriter<byte> payload,
+        out int schemaVersion,
+        out FoldFailure? failure)
     {
         failure = null;
         schemaVersion = e.Fields.SchemaVersion;
@@ -37,7 +43,7 @@ public static class Upcasting
         }
         catch (JsonException)
         {
-            failure = new FoldFailure(e.Seq, Expression: null, 0, 0, "The payload or the metadata is not JSON.");
+            failure = FoldFailure.OfEvent(e.Seq, "The payload or the metadata is not JSON.");
             return false;
         }
     }

@@ -86,7 +86,11 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
         if (Pool.Count < PooledMax) Pool.Enqueue(this);
     }
 
-    public override void OnCommitted_WriterThreadOnly() => Actor!.Committed_WriterThreadOnly(this);
+    public override void OnCommitted_WriterThreadOnly()
+    {
+        // An answer that waited for the appends before it is committed with them, and has nothing to publish.
+        if (Kind == CommitKind.Append) Actor!.Committed_WriterThreadOnly(this);
+    }
 
     public override void OnFailed_WriterThreadOnly()
     {

@@ -66,7 +66,8 @@ public sealed partial class EntityActor
     {
         if (_lastSeq == 0)
         {
-            _life = new EntityLife(new EntityRef(Name, Tag, 0), 0);
+            _life = NextLife();
+            _nextLife = null;
             _ids = new IdIndex();
             _erased = false;
         }
@@ -76,6 +77,9 @@ public sealed partial class EntityActor
         if (append.HasIds) IndexIds(append, firstSeq);
         Submit(append, CommitKind.Append, _life!, firstSeq);
     }
+
+    /// <summary>The life that begins with the next append. A state that a rule was judged on belongs to it already, so there is one only.</summary>
+    private EntityLife NextLife() => _nextLife ??= new EntityLife(new EntityRef(Name, Tag, 0), 0);
 
     private bool IsExpected(in ExpectedSeq expected)
     {

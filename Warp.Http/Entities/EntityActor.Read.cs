@@ -23,6 +23,12 @@ public sealed partial class EntityActor
 
     internal long Bytes => BaseBytes + Name.Utf8.Length + (Published?.States.Bytes ?? 0);
 
+    /// <summary>
+    /// The published life unless it was erased. A reader may hold an actor that was passivated since: nobody tells that one of an erasure,
+    /// so the fence is asked.
+    /// </summary>
+    private EntityLife? Readable => Published is { } life && !Shard.Tombstones.IsFenced(life.Entity.Number) ? life : null;
+
     internal AggregateCatalog Definitions => _registry.Definitions;
 
     internal ReaderPool Readers => _registry.Store.Readers;
@@ -36,23 +42,23 @@ public sealed partial class EntityActor
 
     public async ValueTask<StateResult> GetStateAsync(string aggregate, CancellationToken cancellation)
     {
-        if (Published is not { } life) return new StateResult(StateStatus.Erased);
+        if (Readable is not { } life) return new StateResult(StateStatus.Erased);
         var result = await life.States.GetOrAdd(aggregate).GetAsync(this, life, cancellation);
         // What was erased meanwhile is not shown, whoever asked first.
-        return ReferenceEquals(Published, life) ? result : new StateResult(StateStatus.Erased);
+        return ReferenceEquals(Readable, life) ? result : new StateResult(StateStatus.Erased);
     }
 
     /// <summary>Time travel: the state after <paramref name="atSeq"/>, or after the last event recorded at or before <paramref name="atMs"/>; folded anew, not kept.</summary>
     public async ValueTask<StateResult> GetStateAtAsync(string aggregate, long? atSeq, long? atMs, CancellationToken cancellation)
     {
-        if (Published is not { } life) return new StateResult(StateStatus.Erased);
+        if (Readable is not { } life) return new StateResult(StateStatus.Erased);
         var durable = life.DurableSeq;
         if (atSeq > durable) return new StateResult(StateStatus.BeyondLastSeq);
         var definitions = Definitions.Current;
         var fold = new StateFold(this, life, aggregate, definitions);
         var failure = await fold.AdvanceAsync(atSeq ?? durable, atMs ?? long.MaxValue);
         cancellation.ThrowIfCancellationRequested();
-        if (!ReferenceEquals(Published, life)) return new StateResult(StateStatus.Erased);
+        if (!ReferenceEquals(Readable, life)) return new StateResult(StateStatus.Erased);
         if (failure is not null) return StateResult.Of(failure);
         return fold.Exists ? new StateResult(StateStatus.Found, fold.Render(fold.Covered, definitions)) : new StateResult(StateStatus.NoSuchAggregate);
     }
@@ -60,7 +66,7 @@ public sealed partial class EntityActor
     /// <summary>True when <see cref="DurableSeq"/> has reached <paramref name="minSeq"/>; false after the wait, or when the entity is erased.</summary>
     public async ValueTask<bool> WaitForSeqAsync(long minSeq, TimeSpan wait, CancellationToken cancellation)
     {
-        if (Published is not { } life) return false;
+        if (Readable is not { } life) return false;
         if (life.DurableSeq >= minSeq) return true;
         var reached = life.WhenReached(minSeq);
         try
@@ -76,16 +82,18 @@ public sealed partial class EntityActor
             life.Forget(reached);
         }
 
-        return ReferenceEquals(Published, life) && life.DurableSeq >= minSeq;
+        return ReferenceEquals(Readable, life) && life.DurableSeq >= minSeq;
     }
 
+    /// <summary>Default if the life is erased.</summary>
     public async ValueTask<EntityDescription> DescribeAsync(CancellationToken cancellation)
     {
-        if (Published is not { } life) return default;
+        if (Readable is not { } life) return default;
         var number = life.Entity.Number;
         var summary = Shard.Views.Current.FirstSeqInMemory(number) <= 1
             ? Summarize(number)
             : await Readers.RunAsync(() => Summarize(number)).WaitAsync(cancellation);
+        if (!ReferenceEquals(Readable, life)) return default;
         var resolved = Definitions.Current.ResolveDefault(Name.Kind);
         var names = summary.Aggregates.Select(name => name.Length > 0 ? name : resolved.Name ?? AggregateSet.DefaultName).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
         return new EntityDescription(LifeOf(life), summary.LastSeq, summary.FirstMs, summary.LastMs, [.. names], summary.Bytes);
@@ -94,7 +102,7 @@ public sealed partial class EntityActor
     /// <summary>A page of durable events with seq from <paramref name="from"/> to <paramref name="to"/>, clipped to what is there.</summary>
     public async ValueTask<HistoryPage> ReadAsync(long from, long to, bool descending, int maxEvents, int maxBytes, CancellationToken cancellation)
     {
-        if (Published is not { } life) return new HistoryPage();
+        if (Readable is not { } life) return new HistoryPage();
         var first = Math.Max(1, from);
         var last = Math.Min(to, life.DurableSeq);
         var number = life.Entity.Number;
@@ -102,7 +110,7 @@ public sealed partial class EntityActor
         {
             return Shard.Views.Current.FirstSeqInMemory(number) <= first ? Read() : await Readers.RunAsync(Read).WaitAsync(cancellation);
         }
-        catch (DamagedDataException) when (!ReferenceEquals(Published, life))
+        catch (DamagedDataException) when (!ReferenceEquals(Readable, life))
         {
             return new HistoryPage(); // erased while it was being read: that the events are gone is no damage
         }

@@ -11,28 +11,18 @@ public sealed partial class EntityActor
     private bool JudgeReplay(AppendCommand append, bool mayReadDisk)
     {
         if (_lastSeq == 0) return true;
-        using var lease = Shard.Views.Lease();
-        var firstInMemory = lease.View.FirstSeqInMemory(_life!.Entity.Number);
-        if (_ids is null)
-        {
-            if (firstInMemory > 1 && !mayReadDisk)
-            {
-                _suspension = Suspension.ForDisk;
-                return false;
-            }
-
-            _ids = StoredEvents.LoadIds(lease.View, _life, _registry.Store.IdSeed);
-        }
-
+        if (_ids is null && !TryLoadIds(mayReadDisk)) return false;
         var (first, last) = CandidateRange(append);
         if (last == 0) return true;
-        if (last > _life.DurableSeq)
+        if (last > _life!.DurableSeq)
         {
             _suspension = Suspension.UntilDurable;
             return false;
         }
 
-        if (first < firstInMemory && !mayReadDisk)
+        // Leased only now: what became durable before stands in this view, even if a new journal was begun in between.
+        using var lease = Shard.Views.Lease();
+        if (first < lease.View.FirstSeqInMemory(_life.Entity.Number) && !mayReadDisk)
         {
             _suspension = Suspension.ForDisk;
             return false;
@@ -40,6 +30,20 @@ public sealed partial class EntityActor
 
         using var stored = new StoredEvents(lease.View, _life);
         return JudgeReplay(append, stored);
+    }
+
+    /// <summary>Reads the ids of the life; false if that needs the disk. None with an id is in flight, or they would be here already.</summary>
+    private bool TryLoadIds(bool mayReadDisk)
+    {
+        using var lease = Shard.Views.Lease();
+        if (!mayReadDisk && lease.View.FirstSeqInMemory(_life!.Entity.Number) > 1)
+        {
+            _suspension = Suspension.ForDisk;
+            return false;
+        }
+
+        _ids = StoredEvents.LoadIds(lease.View, _life!, _registry.Store.IdSeed);
+        return true;
     }
 
     /// <summary>The seqs that judging may have to read, so that disk and durability are waited for before it begins; last = 0: none.</summary>

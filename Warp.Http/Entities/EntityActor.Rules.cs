@@ -76,7 +76,7 @@ public sealed partial class EntityActor
     {
         _working ??= new Dictionary<string, StateFold>(StringComparer.Ordinal);
         if (!_working.TryGetValue(aggregate, out fold!) || !fold.IsOf(definitions))
-            _working[aggregate] = fold = new StateFold(this, _life ?? new EntityLife(new EntityRef(Name, Tag, 0), 0), aggregate, definitions);
+            _working[aggregate] = fold = new StateFold(this, _life ?? NextLife(), aggregate, definitions);
         if (fold.Covered == _lastSeq) return true;
         if (_life!.DurableSeq < _lastSeq)
         {

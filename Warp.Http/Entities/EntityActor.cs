@@ -23,6 +23,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
 
     private EntityCommand? _carried; // drainer only: taken from the mailbox, not handled yet
     private EntityLife? _life; // drainer only: the life that the next command meets; null = none
+    private EntityLife? _nextLife; // drainer only: while there is none, the one that a rule was judged on before it began
     private long _lastSeq; // drainer only: the last seq given, durable or not
     private bool _erased; // drainer only: erased, durably or in flight
     private int _epoch; // drainer only: the shard's epoch that the fields above belong to
@@ -124,7 +125,18 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     {
         if (_epoch != Shard.Epoch) RebuildFromDurable();
         _suspension = Suspension.None;
-        command.Judge(this, mayReadDisk);
+        try
+        {
+            command.Judge(this, mayReadDisk);
+        }
+        catch (Exception e) when (e is IOException or ShardUnavailableException or InvalidDataException)
+        {
+            // Judging reads before it submits or answers: nothing of the command is under way.
+            _registry.LogReadFailed(e);
+            FailUnread(command);
+            return true;
+        }
+
         var suspension = _suspension;
         if (suspension == Suspension.None) return true;
 
@@ -181,7 +193,8 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private void Answer(EntityCommand command)
     {
         Debug.Assert(command.Kind == CommitKind.Barrier, "An answer writes nothing.");
-        if (Volatile.Read(ref _inFlight) == 0)
+        // In this order: nothing in flight because it failed is seen as the epoch that the writer raised before.
+        if (Volatile.Read(ref _inFlight) == 0 && _epoch == Shard.Epoch)
         {
             ThreadPool.UnsafeQueueUserWorkItem(command, preferLocal: false);
             return;

@@ -87,12 +87,15 @@ public sealed partial class EntityRegistry
         var shard = Store.ShardOf(name.Span);
         var tag = Store.TagOf(name.Span);
         var view = shard.Views.Current;
-        if (view.TryFindInMemory(tag, out _) || view.MayBeInRuns(tag))
+        while (view.TryFindInMemory(tag, out _) || view.MayBeInRuns(tag))
         {
             var touch = new TouchCommand();
             while (!Post(shard, name.Span, touch)) await Task.Delay(TimeSpan.FromMilliseconds(1), Time, cancellation);
             if (!await touch.Done.WaitAsync(cancellation)) throw new ShardUnavailableException("The entity could not be read from disk.") { IsTransient = true };
             if (TryGetLive(name.Span, out live)) return new FoundEntity(EntityPresence.Alive, live);
+
+            // It may have been passivated between the two lines: an actor that had nothing to show says that there is nothing.
+            if (touch.Actor!.Published is null) break;
         }
 
         if (shard.Tombstones.TryFind(tag, out var tombstone))

@@ -16,12 +16,15 @@ internal sealed partial class Maintenance
             throw new StorageException("A file that was replaced cannot be unlinked; the next start deletes it.", failed.Exception);
         }
 
-        var pending = _tombstones.Pending();
-        if (pending.Count == 0 || pending.Exists(t => _tombstones.IsUnsealed(t))) return;
+        // Those whose fence came during the last seal wait for the next one; the others don't wait for them.
+        var pending = _tombstones.Pending().FindAll(t => !_tombstones.IsUnsealed(t));
+        if (pending.Count == 0) return;
         var erased = pending.Select(t => t.Entity).ToList();
         foreach (var run in _views.Current.Runs)
             if (Holds(run, erased)) Rewrite(run);
         if (_leaving.Exists(task => !task.IsCompletedSuccessfully)) return; // a page is still being read; looked at again next turn
+        DirectorySync.Flush(_directory); // a power cut brings no unlinked file back
+        _options.AtStep?.Invoke(StoreStep.ErasureClean);
         foreach (var tombstone in pending)
         {
             _catalog.Completed(tombstone.ReceiptId);
@@ -54,7 +57,8 @@ internal sealed partial class Maintenance
 
         var run = Run.Open(_directory, id);
         StorageMetrics.SealedBytes.Add(run.Bytes);
-        _catalog.Replaced(old.Id, new RunEntry(run.Id, run.FirstPosition, run.LastPosition));
+        NameInCatalog(run, StoreStep.RewriteBuilt, () => _catalog.Replaced(old.Id, new RunEntry(run.Id, run.FirstPosition, run.LastPosition)));
+        _options.AtStep?.Invoke(StoreStep.RewriteNamed);
         var gone = old.Retire();
         _leaving.Add(gone);
         _ = gone.ContinueWith(static (_, state) => ((Maintenance)state!).Due(), this, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);

@@ -60,7 +60,17 @@ internal sealed partial class Maintenance : IDisposable
     }
 
     /// <summary>There is something to do; may be called from any thread.</summary>
-    public void Due() => _due.Set();
+    public void Due()
+    {
+        try
+        {
+            _due.Set();
+        }
+        catch (ObjectDisposedException)
+        {
+            // A completion that the pool ran after the end: the next start finds what there is to do.
+        }
+    }
 
     public void Stop()
     {
@@ -107,6 +117,7 @@ internal sealed partial class Maintenance : IDisposable
 
     private Journal CreateJournal()
     {
+        _options.AtStep?.Invoke(StoreStep.MakingJournal);
         var id = _catalog.NextFileId();
         var journal = Journal.Create(_directory, id, _options.Durability);
         _catalog.AddJournal(id);
@@ -127,6 +138,7 @@ internal sealed partial class Maintenance : IDisposable
     /// <summary>Everything but the active memtable becomes one run, without what was erased.</summary>
     private void Seal()
     {
+        SetEmptyJournalsAside();
         var sealing = _views.Current.Memtables[..^1];
         if (sealing.IsEmpty)
         {
@@ -139,14 +151,25 @@ internal sealed partial class Maintenance : IDisposable
         var run = BuildRun(sealing);
         var journals = sealing.Select(m => m.JournalId).Concat(_emptyJournals).ToList();
         var entry = new RunEntry(run.Id, run.FirstPosition, run.LastPosition);
-        _catalog.Sealed(journals, entry, _writer!.LastEntity, fences.Select(ToTombstone));
+        NameInCatalog(run, StoreStep.RunBuilt, () => _catalog.Sealed(journals, entry, _writer!.LastEntity, fences.Select(ToTombstone)));
+        _options.AtStep?.Invoke(StoreStep.SealNamed);
         _views.Replace(view => new View(view.Runs.Add(run), view.Memtables.RemoveRange(sealing)));
         foreach (var id in journals) Journal.Delete(Journal.PathOf(_directory, id));
+        _options.AtStep?.Invoke(StoreStep.Sealed);
         _emptyJournals.Clear();
         foreach (var fence in fences) _tombstones.Sealed(ToTombstone(fence));
-        _writer.RoomMade();
+        _writer!.RoomMade();
         StorageMetrics.SealSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         LogSealed(_logger, sealing.Length, run.LastPosition - run.FirstPosition + 1, run.Bytes);
+    }
+
+    /// <summary>A journal whose first commit failed has no rows; a run of no positions would take the place of the one after it.</summary>
+    private void SetEmptyJournalsAside()
+    {
+        var empty = _views.Current.Memtables[..^1].Where(m => m.IsEmpty).ToList();
+        if (empty.Count == 0) return;
+        _emptyJournals.AddRange(empty.Select(m => m.JournalId));
+        _views.Replace(view => new View(view.Runs, view.Memtables.RemoveRange(empty)));
     }
 
     private Run BuildRun(ImmutableArray<Memtable> sealing)
@@ -169,6 +192,26 @@ internal sealed partial class Maintenance : IDisposable
         var run = Run.Open(_directory, id);
         StorageMetrics.SealedBytes.Add(run.Bytes);
         return run;
+    }
+
+    /// <summary>Until the catalog names it, a run is nobody's: if the catalog does not take it, the next try builds another and this one goes.</summary>
+    private void NameInCatalog(Run run, StoreStep before, Action name)
+    {
+        try
+        {
+            _options.AtStep?.Invoke(before);
+            name();
+        }
+        catch
+        {
+            if (!_catalog.Runs().Exists(r => r.Id == run.Id))
+            {
+                run.Dispose();
+                File.Delete(run.Path);
+            }
+
+            throw;
+        }
     }
 
     /// <summary>Journals that recovery found without rows; with a later journal in use nobody needs them.</summary>

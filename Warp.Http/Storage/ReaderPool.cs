@@ -22,10 +22,20 @@ internal sealed class ReaderPool : IDisposable
     }
 
     /// <summary>Runs <paramref name="work"/>, which must not throw, on a reader's thread.</summary>
-    /// <exception cref="ShardUnavailableException">Too many reads wait already.</exception>
+    /// <exception cref="ShardUnavailableException">Too many reads wait already, or the store is closed.</exception>
     public void Post(Action work)
     {
-        if (!_work.TryAdd(work)) throw new ShardUnavailableException($"{WaitingMax} reads from disk wait already.") { IsTransient = true };
+        bool added;
+        try
+        {
+            added = _work.TryAdd(work);
+        }
+        catch (InvalidOperationException)
+        {
+            throw new ShardUnavailableException("The store is closed.") { IsTransient = false };
+        }
+
+        if (!added) throw new ShardUnavailableException($"{WaitingMax} reads from disk wait already.") { IsTransient = true };
     }
 
     /// <summary>Runs <paramref name="read"/> on a reader's thread; the continuation runs elsewhere.</summary>

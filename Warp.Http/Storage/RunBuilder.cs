@@ -38,6 +38,7 @@ internal sealed class RunBuilder : IDisposable
     private long _position;
     private long _ms;
     private int _unsynced;
+    private bool _finished;
 
     public RunBuilder(string directory, long runId, long idSeed)
     {
@@ -145,12 +146,14 @@ internal sealed class RunBuilder : IDisposable
         _database.Execute("COMMIT");
         RandomAccess.FlushToDisk(_file);
         DirectorySync.Flush(System.IO.Path.GetDirectoryName(Path)!);
+        _finished = true;
     }
 
     public void Dispose()
     {
         _file.Dispose();
         _database.Dispose();
+        if (!_finished) File.Delete(Path); // on a full disk each try would leave one more
     }
 
     /// <summary>How many of the next events fit into <paramref name="room"/>; into an empty piece at least one always fits.</summary>

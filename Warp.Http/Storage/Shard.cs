@@ -90,10 +90,15 @@ internal sealed partial class Shard : IDisposable
     /// <summary>Something for maintenance to do, as after a fence.</summary>
     public void MaintenanceDue() => _maintenance!.Due();
 
-    public void Dispose()
+    /// <summary>Commits what is queued and refuses what comes; reads go on.</summary>
+    public void Stop()
     {
         _writer?.Stop();
         _maintenance?.Stop();
+    }
+
+    public void Dispose()
+    {
         _mark?.Flush();
         _writer?.Dispose();
         _maintenance?.Dispose();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 
 namespace Warp.Http.Storage;
@@ -16,23 +17,42 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     /// <exception cref="DamagedDataException">Stored facts contradict each other; nothing was changed.</exception>
     public RecoveredShard Recover()
     {
-        DeleteUnnamedFiles();
+        CheckThatTheCatalogIsNotOlder();
         _lastEntity = catalog.Counter("entity");
         foreach (var entry in catalog.Runs()) OpenRun(entry);
         foreach (var entry in catalog.Journals()) ReadJournal(entry);
         CompareWithMark();
+        DeleteUnnamedFiles(); // last: what contradicts itself is left as it is
         return new RecoveredShard(_runs, _memtables, _empty, _lastPosition, _lastEntity, _lastMs);
     }
+
+    /// <summary>
+    /// The catalog counts a file before it is made. A file beyond its count means that the catalog was lost or set back: then what it does not
+    /// name is not left over but all there is.
+    /// </summary>
+    private void CheckThatTheCatalogIsNotOlder()
+    {
+        var counted = catalog.Counter("file");
+        foreach (var path in DatabaseFiles())
+        {
+            var name = Path.GetFileName(path);
+            var digits = name.AsSpan(name.IndexOf('-', StringComparison.Ordinal) + 1);
+            if (digits.IndexOf('.') is >= 0 and var dot && long.TryParse(digits[..dot], NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > counted)
+                throw new DamagedDataException($"{name} is there, but the catalog has counted {counted} files only: it is older than the files, or new.");
+        }
+    }
+
+    private IEnumerable<string> DatabaseFiles() =>
+        Directory.EnumerateFiles(directory, "journal-*").Concat(Directory.EnumerateFiles(directory, "run-*"));
 
     /// <summary>Left over from a seal or a rotation that a crash cut off: the catalog never named them, so nothing in them was acknowledged.</summary>
     private void DeleteUnnamedFiles()
     {
         var named = catalog.Journals().Select(j => Journal.PathOf(directory, j.Id))
             .Concat(catalog.Runs().Select(r => RunBuilder.PathOf(directory, r.Id))).Select(Path.GetFileName).ToHashSet(StringComparer.Ordinal);
-        foreach (var path in Directory.EnumerateFiles(directory))
+        foreach (var path in DatabaseFiles().ToList())
         {
             var name = Path.GetFileName(path);
-            if (!name.StartsWith("journal-", StringComparison.Ordinal) && !name.StartsWith("run-", StringComparison.Ordinal)) continue;
             var database = name[..(name.IndexOf(".db", StringComparison.Ordinal) is var dot and >= 0 ? dot + 3 : name.Length)];
             if (!named.Contains(database)) File.Delete(path);
         }
@@ -40,7 +60,7 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
 
     private void OpenRun(RunEntry entry)
     {
-        var run = Run.Open(directory, entry.Id);
+        var run = Named(() => Run.Open(directory, entry.Id));
         _runs.Add(run);
         if (run.FirstPosition != entry.FirstPosition || run.LastPosition != entry.LastPosition || run.FirstPosition != _lastPosition + 1)
             throw new DamagedDataException($"Run {entry.Id} covers {run.FirstPosition} to {run.LastPosition}; the catalog says {entry.FirstPosition} to {entry.LastPosition}, and {_lastPosition + 1} is due.");
@@ -55,7 +75,11 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         if (entry.State == JournalState.Live) WalScan.Check(path + "-wal");
         SyncBeforeTrusting(path);
         var memtable = new Memtable(entry.Id, _lastPosition + 1);
-        ReadRows(path, entry, memtable);
+        Named(() =>
+        {
+            ReadRows(path, entry, memtable);
+            return memtable;
+        });
         if (entry.EndPosition is { } end && _lastPosition < end)
             throw new DamagedDataException($"Journal {entry.Id} ends at position {_lastPosition}; it was durable up to {end}.");
         if (memtable.IsEmpty) _empty.Add(entry.Id);
@@ -110,6 +134,19 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
             if (_lastSeqs.TryGetValue(record.Entity, out var last) && record.FirstSeq != last + 1)
                 throw new DamagedDataException($"Journal {header.JournalId}, row {header.RowOrdinal}: seq {record.FirstSeq} where {last + 1} is due.");
             _lastSeqs[record.Entity] = record.FirstSeq + record.Count - 1;
+        }
+    }
+
+    /// <summary>A file that the catalog names was whole when it was named: whatever SQLite finds wrong with it now, a missing table included, is damage.</summary>
+    private static T Named<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (StorageException e) when (e is not DamagedDataException)
+        {
+            throw new DamagedDataException(e.Message, e);
         }
     }
 

@@ -68,6 +68,7 @@ internal sealed partial class ShardWriter
 
     private Journal CreateJournal()
     {
+        _options.AtStep?.Invoke(StoreStep.MakingJournal);
         var id = _catalog.NextFileId();
         var journal = Journal.Create(_directory, id, _options.Durability);
         _catalog.AddJournal(id);
@@ -79,6 +80,8 @@ internal sealed partial class ShardWriter
     {
         _group.Clear();
         for (IQueued<CommitItem>? item = Take(); item is not null; item = item.Next) _group.Add((CommitItem)item);
+        // An actor may have given their seqs under the epoch that stands: its next append would be written behind a hole.
+        if (_group.Count > 0) Volatile.Write(ref _epoch, _epoch + 1);
         foreach (var item in _group)
         {
             item.Failure = CommitFailure.Refused;

@@ -27,6 +27,7 @@ internal sealed partial class ShardWriter
 
                 FillGroup(taken);
                 if (!CommitGroup()) Fail();
+                if (_trouble is not null) return; // stopped without a new journal: the failed one is not written again
                 RotateIfDue();
             }
         }
@@ -167,7 +168,9 @@ internal sealed partial class ShardWriter
         row.Header.Write(header, body);
         try
         {
+            _options.AtStep?.Invoke(StoreStep.BeforeRow);
             _journal.Append(header, body);
+            _options.AtStep?.Invoke(StoreStep.AfterRow);
             _rowHash = JournalRowHeader.Hash(header);
             _mark.Write(row.Header.LastPosition, _journal.Id, row.Header.RowOrdinal, _rowHash);
             return true;

@@ -89,6 +89,7 @@ internal sealed partial class ShardWriter : IDisposable
         _stopping = true;
         _wake.Set();
         _thread.Join();
+        Volatile.Write(ref _trouble, "The shard is closed.");
         _ended = true;
         RefuseAfterEnd();
     }

@@ -83,8 +83,9 @@ public sealed class Store : IDisposable
     /// <summary>Commits what is queued, then closes all files.</summary>
     public void Dispose()
     {
+        foreach (var shard in _shards) shard?.Stop();
+        Readers.Dispose(); // what still reads needs the views
         foreach (var shard in _shards) shard?.Dispose();
-        Readers.Dispose();
         _directory.Dispose();
     }
 

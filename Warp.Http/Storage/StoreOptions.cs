@@ -43,6 +43,9 @@ public sealed class StoreOptions
     [Range(0, long.MaxValue)]
     public long FreeBytesMin { get; init; } = 128L * 1024 * 1024;
 
+    /// <summary>Called at each step, on the thread that takes it; what it throws, the step throws. Null = nobody looks.</summary>
+    internal Action<StoreStep>? AtStep { get; init; }
+
     /// <summary>The shard count for a new directory.</summary>
     public int ShardsForNewDirectory => Shards ?? Math.Max(1, Environment.ProcessorCount / 4);
 }

@@ -42,7 +42,7 @@ internal sealed class Tombstones
         var complete = tombstone with { Complete = true };
         _byReceipt[tombstone.ReceiptId] = complete;
         _byTag.TryUpdate(tombstone.Tag, complete, tombstone);
-        _fenced.TryRemove(tombstone.Entity, out _);
+        // The number stays fenced: whoever leased a view before the seal may still find its name there.
         if (_waiting.TryRemove(tombstone.ReceiptId, out var waiting)) waiting.TrySetResult();
     }
 

@@ -5,16 +5,21 @@ internal sealed class ViewHolder(View first) : IDisposable
 {
     private readonly Lock _replacing = new();
     private View _current = first;
+    private volatile bool _closed;
 
     /// <summary>For a look at what is in memory; files of its runs may go away, so reading them needs a <see cref="Lease"/>.</summary>
     public View Current => Volatile.Read(ref _current);
 
+    /// <exception cref="ShardUnavailableException">The shard is closed.</exception>
     public ViewLease Lease()
     {
         while (true)
         {
             var view = Volatile.Read(ref _current);
-            if (view.TryAcquire()) return new ViewLease(view); // else it was replaced between the two lines: the new one is there
+            if (view.TryAcquire()) return new ViewLease(view);
+
+            // It was replaced between the two lines, and the new one is there; only a closed shard has none.
+            if (_closed) throw new ShardUnavailableException("The shard is closed.") { IsTransient = false };
         }
     }
 
@@ -28,7 +33,11 @@ internal sealed class ViewHolder(View first) : IDisposable
         }
     }
 
-    public void Dispose() => Current.Release();
+    public void Dispose()
+    {
+        _closed = true;
+        Current.Release();
+    }
 }
 
 internal readonly struct ViewLease(View view) : IDisposable

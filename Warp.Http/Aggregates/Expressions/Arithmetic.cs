@@ -34,7 +34,8 @@ internal abstract class BinaryNode : Node
     protected JsonValue Result(ref Evaluation e, NumberFault fault, in Number result) => fault switch
     {
         NumberFault.None => new JsonValue(result),
-        NumberFault.Inexact => e.Fail(this, $"The exact result of '{Sign}' has more than {Number.DigitsMax} significant digits; it is not rounded."),
+        NumberFault.Inexact =>
+            e.Fail(this, $"The exact result of '{Sign}' has more than {Number.DigitsMax} significant digits; it is not rounded."),
         NumberFault.DivisionByZero => e.Fail(this, "Division by zero."),
         _ => e.Fail(this, $"The result of '{Sign}' is too large or too small."),
     };
@@ -62,7 +63,8 @@ internal sealed class AddNode(Token at, Node left, Node right) : BinaryNode(at, 
     private JsonValue Join(ref Evaluation e, JsonList left, JsonList right)
     {
         if (!e.TryCharge((left.Count + (long)right.Count) >> 3)) return e.Exhausted(this);
-        if (left.Weight + right.Weight > FoldLimits.ValueBytes) return e.Fail(this, $"The list would take more than {FoldLimits.ValueBytes} bytes.");
+        if (left.Weight + right.Weight > FoldLimits.ValueBytes)
+            return e.Fail(this, $"The list would take more than {FoldLimits.ValueBytes} bytes.");
         return JsonValue.Of(new JsonList([.. left.Items, .. right.Items]));
     }
 }

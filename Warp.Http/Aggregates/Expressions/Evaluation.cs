@@ -15,7 +15,8 @@ internal ref struct Evaluation
 {
     public JsonValue State;
 
-    /// <summary>The payload's members that the rule reads, by the slots of its <see cref="PayloadPlan"/>; missing ones are missing.</summary>
+    /// <summary>The payload's members that the rule reads, by the slots of its <see cref="PayloadPlan"/>; missing ones are
+    /// missing.</summary>
     public ReadOnlySpan<JsonValue> PayloadMembers;
 
     /// <summary>The whole payload if the plan says so; else only its kind matters (a map, or what it is instead).</summary>

@@ -23,7 +23,8 @@ internal sealed record Function(string Name, FunctionForms Forms, int ArgumentsM
 /// <summary>Every function by name. A new family of functions is a file with a list, added here.</summary>
 internal static class Functions
 {
-    public static FrozenDictionary<string, Function> All { get; } = new[] { NumberFunctions.All, TextFunctions.All, ContainerFunctions.All }
+    public static FrozenDictionary<string, Function> All { get; } =
+        new[] { NumberFunctions.All, TextFunctions.All, PatternFunction.All, ContainerFunctions.All, TimeFunctions.All }
         .SelectMany(family => family)
         .ToFrozenDictionary(function => function.Name, StringComparer.Ordinal);
 }

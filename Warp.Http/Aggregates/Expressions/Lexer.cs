@@ -31,7 +31,8 @@ internal ref partial struct Lexer(string source)
         var column = Column;
         if (_at == _source.Length) return new Token(TokenKind.End, string.Empty, _line, column);
         var c = _source[_at];
-        if (char.IsAsciiDigit(c) || (c == '.' && _at + 1 < _source.Length && char.IsAsciiDigit(_source[_at + 1]))) return ReadNumber(column);
+        if (char.IsAsciiDigit(c) || (c == '.' && _at + 1 < _source.Length && char.IsAsciiDigit(_source[_at + 1])))
+            return ReadNumber(column);
         if (c is '"' or '\'') return ReadString(column, isRaw: false);
         if (c is 'r' or 'R' && _at + 1 < _source.Length && _source[_at + 1] is '"' or '\'')
         {

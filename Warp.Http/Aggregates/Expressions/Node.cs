@@ -2,7 +2,8 @@ using Warp.Http.Aggregates.Values;
 
 namespace Warp.Http.Aggregates.Expressions;
 
-/// <summary>A node of a compiled expression: sealed classes with one virtual call each, which is as fast as closures and can be looked at.</summary>
+/// <summary>A node of a compiled expression: sealed classes with one virtual call each, which is as fast as closures and can be looked
+/// at.</summary>
 internal abstract class Node(Token at)
 {
     public int Line { get; } = at.Line;

@@ -67,7 +67,8 @@ internal sealed partial class Parser
     private Node Fields(Token name, Dictionary<string, RootField> fields)
     {
         if (!TryTakeMemberName(out var at, out var member))
-            return new RootMapNode(name, [.. fields.Select(field => (compilation.Names.Get(field.Key), new RootFieldNode(name, field.Value)))]);
+            return new RootMapNode(name, [.. fields.Select(field =>
+                (compilation.Names.Get(field.Key), new RootFieldNode(name, field.Value)))]);
         if (fields.TryGetValue(member, out var found)) return new RootFieldNode(at, found);
         throw Error(at, $"'{name.Text}' has no '{member}', only {string.Join(", ", fields.Keys)}.");
     }
@@ -114,7 +115,11 @@ internal sealed partial class Parser
     {
         if (!Functions.All.TryGetValue(name.Text, out var function)) throw Error(name, $"There is no function '{name.Text}'.");
         if ((function.Forms & form) == 0)
-            throw Error(name, form == FunctionForms.Global ? $"'{name.Text}' is called on a value: value.{name.Text}(…)." : $"'{name.Text}' is called as {name.Text}(…).");
+        {
+            var rightForm = form == FunctionForms.Global ? $"on a value: value.{name.Text}(…)" : $"as {name.Text}(…)";
+            throw Error(name, $"'{name.Text}' is called {rightForm}.");
+        }
+
         if (arguments.Count < function.ArgumentsMin || arguments.Count > function.ArgumentsMax)
         {
             var own = form == FunctionForms.Method ? 1 : 0;
@@ -151,8 +156,10 @@ internal sealed partial class Parser
     private MacroNode ParseMacro(Token name, Node target, MacroKind kind)
     {
         var variable = TakeName("the name of a variable");
-        if (variable.Text is "state" or "payload" or "event" or "entity") throw Error(variable, $"'{variable.Text}' can't be the name of a variable.");
-        if (_variables.Count == FoldLimits.Variables) throw Error(name, $"More than {FoldLimits.Variables} macros stand within each other.");
+        if (variable.Text is "state" or "payload" or "event" or "entity")
+            throw Error(variable, $"'{variable.Text}' can't be the name of a variable.");
+        if (_variables.Count == FoldLimits.Variables)
+            throw Error(name, $"More than {FoldLimits.Variables} macros stand within each other.");
         Take(",", "',' after the variable");
         _variables.Add(variable.Text);
         var body = ParseExpression();
@@ -175,7 +182,9 @@ internal sealed partial class Parser
 
     private static T Checked<T>(T node, in Token at)
         where T : Node =>
-        node.Depth <= FoldLimits.TreeDepth ? node : throw Error(at, $"The expression has more than {FoldLimits.TreeDepth} operations upon each other.");
+        node.Depth <= FoldLimits.TreeDepth
+            ? node
+            : throw Error(at, $"The expression has more than {FoldLimits.TreeDepth} operations upon each other.");
 
     private bool TryTake(string sign)
     {

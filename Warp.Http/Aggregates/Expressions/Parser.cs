@@ -3,7 +3,8 @@ using Warp.Http.Aggregates.Values;
 namespace Warp.Http.Aggregates.Expressions;
 
 /// <summary>A Pratt parser for the subset of CEL's grammar; it builds the tree that is evaluated.</summary>
-/// <remarks>Recursion is bounded by <see cref="FoldLimits.SourceDepth"/>, the tree's depth, which loops may add to, by <see cref="FoldLimits.TreeDepth"/>.</remarks>
+/// <remarks>Recursion is bounded by <see cref="FoldLimits.SourceDepth"/>, the tree's depth, which loops may add to, by <see
+/// cref="FoldLimits.TreeDepth"/>.</remarks>
 internal sealed partial class Parser(List<Token> tokens, Compilation compilation)
 {
     private const int RelationBinding = 3;
@@ -92,7 +93,8 @@ internal sealed partial class Parser(List<Token> tokens, Compilation compilation
         var operand = ParseUnary();
         _depth--;
         if (sign.Is("!")) return Checked(new NotNode(sign, operand), sign);
-        if (operand is LiteralNode { Value.IsNumber: true } literal) return new LiteralNode(sign, new JsonValue(literal.Value.Number.Negate()));
+        if (operand is LiteralNode { Value.IsNumber: true } literal)
+            return new LiteralNode(sign, new JsonValue(literal.Value.Number.Negate()));
         return Checked(new NegateNode(sign, operand), sign);
     }
 

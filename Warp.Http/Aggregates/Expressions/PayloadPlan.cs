@@ -25,7 +25,8 @@ internal sealed class PayloadPlan
         return _names.Count - 1;
     }
 
-    /// <summary>Fills the slots from the payload's bytes and answers the payload, or an empty map in its place if only members are read.</summary>
+    /// <summary>Fills the slots from the payload's bytes and answers the payload, or an empty map in its place if only members are
+    /// read.</summary>
     /// <exception cref="JsonException">The bytes are not JSON.</exception>
     public JsonValue Read(ReadOnlySpan<byte> payload, Span<JsonValue> members)
     {

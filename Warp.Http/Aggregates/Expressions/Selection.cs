@@ -58,7 +58,8 @@ internal sealed class StateMemberNode(Token at, byte[] name) : SelectionNode(at)
 {
     public override JsonValue Evaluate(ref Evaluation e) => Checked(ref e, Select(ref e));
 
-    public override JsonValue Select(ref Evaluation e) => e.State.Kind == JsonKind.Map ? e.State.Map.Get(name) : FailNoMembers(ref e, e.State);
+    public override JsonValue Select(ref Evaluation e) =>
+        e.State.Kind == JsonKind.Map ? e.State.Map.Get(name) : FailNoMembers(ref e, e.State);
 
     protected override string Wanted(ref Evaluation e) => $"member \"{Encoding.UTF8.GetString(name)}\" in the state";
 }

@@ -7,9 +7,12 @@ internal static class TextFunctions
 {
     public static Function[] All { get; } =
     [
-        new("contains", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) => Compare(ref e, at, a, static (text, part) => text.IndexOf(part) >= 0)),
-        new("startsWith", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) => Compare(ref e, at, a, static (text, part) => text.StartsWith(part))),
-        new("endsWith", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) => Compare(ref e, at, a, static (text, part) => text.EndsWith(part))),
+        new("contains", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) =>
+            Compare(ref e, at, a, static (text, part) => text.IndexOf(part) >= 0)),
+        new("startsWith", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) =>
+            Compare(ref e, at, a, static (text, part) => text.StartsWith(part))),
+        new("endsWith", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) =>
+            Compare(ref e, at, a, static (text, part) => text.EndsWith(part))),
         new("lower", FunctionForms.Method, 1, 1, static (ref e, at, scoped a) => Map(ref e, at, a, static text => text.ToLowerInvariant())),
         new("upper", FunctionForms.Method, 1, 1, static (ref e, at, scoped a) => Map(ref e, at, a, static text => text.ToUpperInvariant())),
         new("trim", FunctionForms.Method, 1, 1, static (ref e, at, scoped a) => Map(ref e, at, a, static text => text.Trim())),

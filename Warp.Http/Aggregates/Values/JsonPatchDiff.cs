@@ -15,7 +15,8 @@ public static class JsonPatchDiff
 {
     private const int DepthMax = 640;
 
-    /// <summary>Writes the patch that makes <paramref name="to"/> of <paramref name="from"/>, both UTF-8 JSON; <c>[]</c> if they are equal.</summary>
+    /// <summary>Writes the patch that makes <paramref name="to"/> of <paramref name="from"/>, both UTF-8 JSON; <c>[]</c> if they are
+    /// equal.</summary>
     /// <exception cref="System.Text.Json.JsonException">One of them is not JSON.</exception>
     public static void Write(IBufferWriter<byte> writer, ReadOnlySpan<byte> from, ReadOnlySpan<byte> to) =>
         Write(writer, JsonParser.Parse(from, DepthMax), JsonParser.Parse(to, DepthMax));

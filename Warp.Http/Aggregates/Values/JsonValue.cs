@@ -7,7 +7,8 @@ namespace Warp.Http.Aggregates.Values;
 /// <remarks>Text is UTF-8 without escapes. A number that doesn't read back as it was written keeps its characters.</remarks>
 public readonly struct JsonValue
 {
-    /// <summary>The exponent that marks a number outside <see cref="Values.Number"/>'s range, of which only the characters are known.</summary>
+    /// <summary>The exponent that marks a number outside <see cref="Values.Number"/>'s range, of which only the characters are
+    /// known.</summary>
     private const short OutOfRange = short.MaxValue;
 
     /// <summary>Bytes of an array's header: length and method table.</summary>

@@ -64,7 +64,8 @@ public readonly partial struct Number
         return Round(negative, quotient, sticky: !remainder.IsZero, exponent, out result);
     }
 
-    /// <summary>What is left of <paramref name="a"/> after whole multiples of <paramref name="b"/>; it has the sign of a, as in CEL and C#.</summary>
+    /// <summary>What is left of <paramref name="a"/> after whole multiples of <paramref name="b"/>; it has the sign of a, as in CEL and
+    /// C#.</summary>
     public static NumberFault Remainder(in Number a, in Number b, out Number result)
     {
         result = default;

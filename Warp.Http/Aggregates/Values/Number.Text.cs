@@ -6,7 +6,8 @@ namespace Warp.Http.Aggregates.Values;
 /// <content>JSON's number syntax in and out.</content>
 public readonly partial struct Number
 {
-    /// <summary>Bytes that are enough for <see cref="Format"/>: sign, "0.", 28 zeros and 28 digits, or 28 digits with an exponent.</summary>
+    /// <summary>Bytes that are enough for <see cref="Format"/>: sign, "0.", 28 zeros and 28 digits, or 28 digits with an
+    /// exponent.</summary>
     public const int TextMax = 64;
 
     /// <summary>Magnitudes from 1e-28 to 1e28 are written plainly, without an exponent.</summary>

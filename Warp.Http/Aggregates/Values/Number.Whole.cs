@@ -9,7 +9,8 @@ public readonly partial struct Number
 
     public Number Truncate() => Whole(0, static (_, _, _, _) => false);
 
-    /// <summary>Rounds at <paramref name="places"/> digits after the point, halves away from zero as CEL's <c>math.round</c> does.</summary>
+    /// <summary>Rounds at <paramref name="places"/> digits after the point, halves away from zero as CEL's <c>math.round</c>
+    /// does.</summary>
     public Number RoundAway(int places) => Whole(places, static (_, _, rest, unit) => rest >= unit - rest);
 
     /// <summary>Rounds at <paramref name="places"/> digits after the point, halves to the even neighbour, as division does.</summary>

@@ -1,0 +1,33 @@
+namespace Warp.Http.Storage;
+
+/// <summary>The places in storage's work where a wait, a refusal or a crash leaves something different behind.</summary>
+/// <remarks>A seam: tests stand in these places through <see cref="StoreOptions.AtStep"/>; in service nobody does.</remarks>
+internal enum StoreStep
+{
+    /// <summary>Writer: a row is built, nothing of it is written.</summary>
+    BeforeRow,
+
+    /// <summary>Writer: the row is in the journal, as durable as configured; the mark and everybody else don't know.</summary>
+    AfterRow,
+
+    /// <summary>Any of the two threads: a journal is about to be made.</summary>
+    MakingJournal,
+
+    /// <summary>Maintenance: a run is built and durable; the catalog doesn't name it.</summary>
+    RunBuilt,
+
+    /// <summary>Maintenance: the catalog names the run and no longer the journals, which are still there.</summary>
+    SealNamed,
+
+    /// <summary>Maintenance: the journals are unlinked.</summary>
+    Sealed,
+
+    /// <summary>Maintenance: a run was copied without what is erased; the catalog names the old one.</summary>
+    RewriteBuilt,
+
+    /// <summary>Maintenance: the catalog names the copy; the old run is still there.</summary>
+    RewriteNamed,
+
+    /// <summary>Maintenance: no file holds the erased lives; the catalog doesn't say so yet.</summary>
+    ErasureClean,
+}
