@@ -1,8 +1,3 @@
-using System.Net;
-using System.Net.Http.Headers;
-using System.Text;
-using System.Text.Json;
-
 namespace Warp.Http.Tests.Endpoints;
 
 public sealed class StreamTests(WarpApp app) : IClassFixture<WarpApp>
@@ -64,20 +59,13 @@ public sealed class StreamTests(WarpApp app) : IClassFixture<WarpApp>
     [Fact]
     public async Task A_reply_comes_while_the_request_is_still_open()
     {
-        using var content = new OpenContent();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/events") { Content = content };
-        var sending = app.Bare.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
-        var body = await content.StreamAsync();
-        await body.WriteAsync(Encoding.UTF8.GetBytes($"{{\"entity\":\"user/{_id}\",\"type\":\"A\"}}\n{{\"entity\":\"user/"), TestContext.Current.CancellationToken);
-        await body.FlushAsync(TestContext.Current.CancellationToken);
+        await using var stream = await OpenStream.StartAsync(app.Address);
 
-        using var response = await sending.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
-        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
-        (await reader.ReadLineAsync(TestContext.Current.CancellationToken))!.ShouldContain("\"line\":1");
-        await body.WriteAsync(Encoding.UTF8.GetBytes($"{_id}\",\"type\":\"B\"}}"), TestContext.Current.CancellationToken);
-        content.Close();
-        (await reader.ReadLineAsync(TestContext.Current.CancellationToken))!.ShouldContain("\"lastSeq\":2");
-        (await reader.ReadLineAsync(TestContext.Current.CancellationToken)).ShouldBeNull();
+        await stream.SendAsync($"{{\"entity\":\"user/{_id}\",\"type\":\"A\"}}\n{{\"entity\":\"user/");
+        (await stream.ReadReplyAsync()).GetProperty("lastSeq").GetInt64().ShouldBe(1);
+        await stream.SendAsync($"{_id}\",\"type\":\"B\"}}");
+        await stream.EndAsync();
+        (await stream.ReadReplyAsync()).GetProperty("lastSeq").GetInt64().ShouldBe(2);
     }
 
     [Fact]
@@ -85,19 +73,41 @@ public sealed class StreamTests(WarpApp app) : IClassFixture<WarpApp>
     {
         await using var own = new WarpApp();
         own.Set("Warp:Stream:IdleTimeout", "00:00:01");
-        using var content = new OpenContent();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/events") { Content = content };
-        var sending = own.Bare.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
-        var body = await content.StreamAsync();
-        await body.WriteAsync("{\"entity\":\"user/a\",\"type\":\"A\"}\n"u8.ToArray(), TestContext.Current.CancellationToken);
-        await body.FlushAsync(TestContext.Current.CancellationToken);
+        await using var stream = await OpenStream.StartAsync(own.Address);
 
-        using var response = await sending;
-        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
-        (await reader.ReadLineAsync(TestContext.Current.CancellationToken))!.ShouldContain("\"line\":1");
-        var last = JsonDocument.Parse((await reader.ReadLineAsync(TestContext.Current.CancellationToken))!).RootElement;
+        await stream.SendAsync("{\"entity\":\"user/a\",\"type\":\"A\"}\n");
+        (await stream.ReadReplyAsync()).GetProperty("line").GetInt32().ShouldBe(1);
+
+        var last = await stream.ReadReplyAsync();
         (last.GetProperty("line").GetInt32(), last.GetProperty("problem").GetProperty("type").GetString()).ShouldBe((2, "/problems/request-timeout"));
-        content.Close();
+    }
+
+    [Fact]
+    public async Task Broken_framing_after_replies_ends_the_stream_with_a_line_that_says_so()
+    {
+        await using var stream = await OpenStream.StartAsync(app.Address);
+        await stream.SendAsync($"{{\"entity\":\"user/{_id}\",\"type\":\"A\"}}\n");
+        (await stream.ReadReplyAsync()).GetProperty("line").GetInt32().ShouldBe(1);
+
+        await stream.SendRawAsync("80000000\r\n{");
+
+        var last = await stream.ReadReplyAsync();
+        last.GetProperty("problem").GetProperty("status").GetInt32().ShouldBe(400);
+    }
+
+    [Fact]
+    public async Task A_client_that_leaves_a_stream_loses_only_the_replies()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            await using var stream = await OpenStream.StartAsync(app.Address);
+            await stream.SendAsync(string.Concat(Enumerable.Repeat($"{{\"entity\":\"user/{_id}\",\"type\":\"A\"}}\n", 100)));
+            if (i % 2 == 0) await stream.ReadReplyAsync();
+        }
+
+        // What was posted before its client left may be stored or not, but whole and in order; and the service goes on.
+        var answer = await StreamAsync($"{{\"entity\":\"user/{_id}\",\"type\":\"last\"}}");
+        answer.ShouldBe(200).Lines.Single().GetProperty("lastSeq").GetInt64().ShouldBeGreaterThan(10);
     }
 
     [Theory]
@@ -123,30 +133,4 @@ public sealed class StreamTests(WarpApp app) : IClassFixture<WarpApp>
     }
 
     private Task<Answer> StreamAsync(string lines) => app.SendAsync(HttpMethod.Post, "/v1/events", lines, "application/x-ndjson");
-
-    /// <summary>A request body that the test goes on writing.</summary>
-    private sealed class OpenContent : HttpContent
-    {
-        private readonly TaskCompletionSource<Stream> _stream = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public OpenContent() => Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
-
-        public Task<Stream> StreamAsync() => _stream.Task;
-
-        public void Close() => _closed.TrySetResult();
-
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
-        {
-            await stream.FlushAsync();
-            _stream.SetResult(stream);
-            await _closed.Task;
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = 0;
-            return false;
-        }
-    }
 }

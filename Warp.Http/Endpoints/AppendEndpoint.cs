@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 using Warp.Http.Storage;
@@ -21,16 +22,14 @@ internal sealed class AppendEndpoint(EntityRegistry registry, Store store, State
             return;
         }
 
-        var body = await RequestBody.ReadAsync(context, limits);
-        var problem = body.Problem ?? Parse(body, command, options);
-        body.Release();
-        problem ??= await MustExistAsync(command, options, context.RequestAborted);
+        var problem = await ReadAsync(context, command, options);
+        if (problem is null && options.MustExist) problem = await MustExistAsync(command, context.RequestAborted);
         if (problem is null)
         {
             // From here on the append can't be called back: the client's leaving only loses the answer.
             var outcome = await registry.AppendAsync(command);
-            problem = await RefusalAsync(registry, command, outcome);
-            if (problem is null) await AnswerAsync(context, command, outcome, options);
+            if (outcome.Status is AppendStatus.Appended or AppendStatus.Replayed) await AnswerAsync(context, command, outcome, options);
+            else problem = await RefusalAsync(registry, command, outcome);
         }
 
         if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
@@ -46,6 +45,16 @@ internal sealed class AppendEndpoint(EntityRegistry registry, Store store, State
         return Problems.EntityErased(found.ErasedAtMs, found.ReceiptId);
     }
 
+    /// <summary>Body to events. Its state is large and pooled; kept apart, so that the caller's, which is not, stays small.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Problem?> ReadAsync(HttpContext context, AppendCommand command, AppendOptions options)
+    {
+        var body = await RequestBody.ReadAsync(context, limits);
+        var problem = body.Problem ?? Parse(body, command, options);
+        body.Release();
+        return problem;
+    }
+
     private Problem? Parse(RequestBody body, AppendCommand command, in AppendOptions options)
     {
         Expectation expectation = default;
@@ -59,16 +68,15 @@ internal sealed class AppendEndpoint(EntityRegistry registry, Store store, State
     }
 
     /// <summary>If-Match: * asks that there is an entity at all, which no seq can say.</summary>
-    private async ValueTask<Problem?> MustExistAsync(AppendCommand command, AppendOptions options, CancellationToken cancellation)
+    private async ValueTask<Problem?> MustExistAsync(AppendCommand command, CancellationToken cancellation)
     {
-        if (!options.MustExist) return null;
         var found = await registry.FindAsync(command.Entity.ToArray(), cancellation);
         return found.Presence == EntityPresence.Alive ? null : Problems.SeqMismatch("*", 0, "If-Match: * asks for an entity that has events; it has none.");
     }
 
     private Task AnswerAsync(HttpContext context, AppendCommand command, AppendOutcome outcome, AppendOptions options)
     {
-        AppendReply.WriteHeaders(context.Response, command, outcome, store.CurrentCursor);
+        AppendReply.WriteHeaders(context, outcome, store.CurrentCursor);
         if (options.ReturnState || options.ReturnEvents) return AppendReply.WriteLongAsync(context, command, outcome, options, registry, states);
         AppendReply.WriteShort(context.Response, command, outcome, options.Key);
         return Task.CompletedTask;

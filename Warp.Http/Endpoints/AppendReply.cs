@@ -8,15 +8,16 @@ namespace Warp.Http.Endpoints;
 /// <summary>The answer to an append: 201, or 200 where it was stored before.</summary>
 internal static class AppendReply
 {
-    public static void WriteHeaders(HttpResponse response, AppendCommand command, in AppendOutcome outcome, string cursor)
+    public static void WriteHeaders(HttpContext context, in AppendOutcome outcome, string cursor)
     {
+        var response = context.Response;
         var headers = response.Headers;
         var replayed = outcome.Status == AppendStatus.Replayed;
         response.StatusCode = replayed ? StatusCodes.Status200OK : StatusCodes.Status201Created;
         response.ContentType = MediaTypes.Json;
         headers.CacheControl = EntityHeaders.CacheControl;
         headers.ETag = EntityTags.Of(outcome.LastSeq, outcome.Life);
-        headers.Location = $"/v1/entities/{EntityName.ToPath(command.Entity)}/events?from={outcome.FirstSeq}&to={outcome.LastSeq}";
+        headers.Location = $"{RequestTarget.PathOf(context).TrimEnd('/')}?from={outcome.FirstSeq}&to={outcome.LastSeq}";
         headers["Warp-Cursor"] = cursor;
         if (replayed) headers["Idempotent-Replayed"] = "true";
     }

@@ -10,41 +10,21 @@ namespace Warp.Http.Endpoints;
 /// <summary><c>GET /v1/entities/{kind}/{id}/events</c>: the entity's history, filtered and paged.</summary>
 internal sealed class HistoryEndpoint(EntityLookup lookup, AggregateCatalog definitions, Limits limits)
 {
-    private const int LimitDefault = 100;
-
     public async Task HandleAsync(HttpContext context)
     {
-        var (actor, problem) = await lookup.FindAsync(context);
-        if (actor is null)
+        var query = new HistoryQuery(context.Request, limits);
+        var (actor, problem) = query.Problem is { } refused ? (null, refused) : await lookup.FindAsync(context);
+        if (problem is not null)
         {
-            await ProblemWriter.WriteAsync(context, problem!);
+            await ProblemWriter.WriteAsync(context, problem);
             return;
         }
 
-        var query = new QueryParameters(context.Request, "from", "to", "limit", "order", "type", "aggregate", "since", "until", "upcast");
-        var last = actor.DurableSeq;
-        var from = query.Integer("from", 1) ?? 1;
-        var to = query.Integer("to", 1) ?? last;
-        var limit = query.Integer("limit", 1, limits.HistoryLimit) ?? LimitDefault;
-        var descending = query.Choice("order", "asc", "desc") is "desc";
-        var since = query.Time("since", roundUp: true);
-        var until = query.Time("until");
-        var filter = ReadFilter(query, actor);
-        if (from > to && query.Text("to") is not null) query.Refuse("to", $"{to} lies before from, {from}.");
-        var upcasts = query.Flag("upcast") ? definitions.Current : null;
-        var mediaType = MediaTypes.Choose(context.Request, MediaTypes.Json, MediaTypes.Ndjson);
-        if (mediaType is null) problem = Problems.NotAcceptable($"{MediaTypes.Json} or {MediaTypes.Ndjson}");
-        if ((query.Problem ?? problem) is { } refused)
-        {
-            await ProblemWriter.WriteAsync(context, refused);
-            return;
-        }
-
-        var range = new EventRange(from, Math.Min(to, last), descending);
-        range = await range.BetweenAsync(actor, since, until, context.RequestAborted);
+        var range = new EventRange(query.From, Math.Min(query.To ?? long.MaxValue, actor!.DurableSeq), query.Descending);
+        range = await range.BetweenAsync(actor, query.SinceMs, query.UntilMs, context.RequestAborted);
         try
         {
-            await WriteAsync(context, actor, upcasts, range, filter, limit, mediaType is MediaTypes.Ndjson);
+            await WriteAsync(context, actor, query, range);
         }
         catch (EntityGoneException) when (!context.Response.HasStarted)
         {
@@ -54,28 +34,21 @@ internal sealed class HistoryEndpoint(EntityLookup lookup, AggregateCatalog defi
         }
     }
 
-    private EventFilter ReadFilter(QueryParameters query, EntityActor actor)
+    private async Task WriteAsync(HttpContext context, EntityActor actor, HistoryQuery query, EventRange range)
     {
-        var types = query.Texts("type").ConvertAll(Encoding.UTF8.GetBytes);
-        var aggregate = query.Text("aggregate");
-        if (aggregate is not null && !EventParser.IsName(Encoding.UTF8.GetBytes(aggregate))) query.Refuse("aggregate", $"\"{aggregate}\" is not an aggregate's name.");
-        return new EventFilter(types, aggregate is null ? null : Encoding.UTF8.GetBytes(aggregate), Encoding.UTF8.GetBytes(definitions.Current.ResolveDefault(actor.Name.Kind).Name));
-    }
-
-    private static async Task WriteAsync(
-        HttpContext context, EntityActor actor, AggregateSet? upcasts, EventRange range, EventFilter filter, long limit, bool isNdjson)
-    {
+        var known = definitions.Current;
+        var filter = new EventFilter(query.Types, query.Aggregate, Encoding.UTF8.GetBytes(known.ResolveDefault(actor.Name.Kind).Name));
         using var json = JsonBuffer.Rent();
-        var pages = new EventPages(actor, json, context) { Upcasts = upcasts };
-        var end = await EndAsync(pages, range, filter, limit);
+        var pages = new EventPages(actor, json, context) { Upcasts = query.Upcasts ? known : null };
+        var end = await EndAsync(pages, range, filter, query.Limit);
         var next = end is { } seq && range.After(seq) is { IsEmpty: false } rest ? NextPath(context, actor, rest) : null;
         if (end is not null) range = range.StoppingAt(end.Value);
 
         var response = context.Response;
-        response.ContentType = isNdjson ? MediaTypes.Ndjson : MediaTypes.Json;
+        response.ContentType = query.IsNdjson ? MediaTypes.Ndjson : MediaTypes.Json;
         response.Headers.CacheControl = EntityHeaders.CacheControl;
         if (next is not null) response.Headers.Link = $"<{next}>; rel=\"next\"";
-        if (isNdjson)
+        if (query.IsNdjson)
         {
             await pages.WriteAsync(range, filter, separator: null);
         }

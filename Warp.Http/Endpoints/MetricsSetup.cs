@@ -1,4 +1,5 @@
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
@@ -18,7 +19,9 @@ internal static class MetricsSetup
 
     public static IServiceCollection AddWarpMetrics(this IServiceCollection services)
     {
-        services.AddOpenTelemetry().WithMetrics(metrics => metrics
+        services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource.AddService("warp-http", serviceVersion: InfoEndpoint.Version, serviceInstanceId: Environment.MachineName))
+            .WithMetrics(metrics => metrics
             .AddMeter(StorageMetrics.MeterName, "System.Runtime", "Microsoft.AspNetCore.Server.Kestrel")
             .AddView(instrument => instrument.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(System.Diagnostics.Metrics.Histogram<>)
                 ? new ExplicitBucketHistogramConfiguration { Boundaries = string.Equals(instrument.Unit, "s", StringComparison.Ordinal) ? s_seconds : s_counts }

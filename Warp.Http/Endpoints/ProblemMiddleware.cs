@@ -63,6 +63,6 @@ internal sealed partial class ProblemMiddleware(RequestDelegate next, ILogger<Pr
         var status => new Problem(status, "invalid-request", "The request is not valid.", "The request can't be answered as it was sent."),
     };
 
-    [LoggerMessage(LogLevel.Error, "A request failed as {ProblemType}, trace {TraceId}")]
+    [LoggerMessage(EventId = 3, Level = LogLevel.Error, Message = "A request failed as {ProblemType}, trace {TraceId}")]
     private partial void LogFailure(Exception error, string problemType, string traceId);
 }

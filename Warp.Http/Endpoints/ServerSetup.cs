@@ -33,15 +33,17 @@ internal static partial class ServerSetup
         app.Lifetime.ApplicationStarted.Register(() =>
         {
             var directory = Path.GetFullPath(app.Configuration["Warp:DataDirectory"] ?? "./data");
-            LogStart(logger, InfoEndpoint.Version, string.Join(", ", app.Urls), directory, app.Services.GetRequiredService<Store>().Durability);
+            var urls = string.Join(", ", app.Urls);
+            var durability = app.Services.GetRequiredService<Store>().Durability;
+            LogStart(logger, InfoEndpoint.Version, urls, directory, durability);
             if (warning is not null) LogWarning(logger, warning);
         });
     }
 
-    [LoggerMessage(LogLevel.Information, "Warp.Http {Version} serves {Urls}; data in {Directory}, durability {Durability}")]
+    [LoggerMessage(EventId = 1, Level = LogLevel.Information, Message = "Warp.Http {Version} serves {Urls}; data in {Directory}, durability {Durability}")]
     private static partial void LogStart(ILogger logger, string version, string urls, string directory, string durability);
 
-    [LoggerMessage(LogLevel.Warning, "{Warning}")]
+    [LoggerMessage(EventId = 2, Level = LogLevel.Warning, Message = "{Warning}")]
     private static partial void LogWarning(ILogger logger, string warning);
 
     /// <summary>Runs an action once everything has started.</summary>
