@@ -66,6 +66,27 @@ internal sealed class CrashRun : IDisposable
     {
         var took = Stopwatch.StartNew();
         var cycle = 0;
+        try
+        {
+            cycle = await CrashAndCompareAsync(cancel);
+        }
+        catch (OutOfServiceException refused)
+        {
+            // It noticed what is missing, which is better than silence, but what it promised is gone all the same.
+            _ledger.Violated(refused.Message);
+        }
+
+        var attempts = _ledger.Attempts.ToList();
+        Summary = $"{cycle} crashes in {took.Elapsed.TotalSeconds:0} s: "
+            + $"{attempts.Count} appends of {attempts.Sum(attempt => attempt.Events)} events, "
+            + $"{_ledger.Acknowledged} acknowledgements, {attempts.Count(attempt => attempt.WasInDoubt)} appends once in doubt, "
+            + $"{_ledger.Violations.Count} violations, seed {_options.Seed}";
+        return _ledger.Violations;
+    }
+
+    private async Task<int> CrashAndCompareAsync(CancellationToken cancel)
+    {
+        var cycle = 0;
         for (; cycle < _options.Crashes && !(_options.StopAtFirstViolation && _ledger.Violations.Count > 0); cycle++)
         {
             if (cycle % KilledStartEvery == KilledStartEvery - 1) await KillStartAsync(cancel);
@@ -75,13 +96,7 @@ internal sealed class CrashRun : IDisposable
         }
 
         await using (var service = await StartAsync(cancel)) await CompareAsync(service, whole: true);
-
-        var attempts = _ledger.Attempts.ToList();
-        Summary = $"{cycle} crashes in {took.Elapsed.TotalSeconds:0} s: "
-            + $"{attempts.Count} appends of {attempts.Sum(attempt => attempt.Events)} events, "
-            + $"{_ledger.Acknowledged} acknowledgements, {attempts.Count(attempt => attempt.WasInDoubt)} appends once in doubt, "
-            + $"{_ledger.Violations.Count} violations, seed {_options.Seed}";
-        return _ledger.Violations;
+        return cycle;
     }
 
     public void Dispose()

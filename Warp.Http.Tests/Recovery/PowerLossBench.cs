@@ -52,8 +52,15 @@ internal sealed class PowerLossBench : IDisposable
     public async Task ReadAfterPowerCutAsync()
     {
         using var after = Disk.CutPower();
-        await using var service = await StartAsync(after);
-        await History.ReadAllAsync(service.Client);
+        try
+        {
+            await using var service = await StartAsync(after);
+            await History.ReadAllAsync(service.Client);
+        }
+        catch (OutOfServiceException refused)
+        {
+            _ledger.Violated(refused.Message);
+        }
     }
 
     public void Dispose() => Disk.Dispose();

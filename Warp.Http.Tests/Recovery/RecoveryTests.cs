@@ -14,6 +14,10 @@ public sealed class RecoveryTests
         return seed;
     }
 
+    /// <summary>An acknowledged append is not there any more: silently, or because the service noticed and serves nothing.</summary>
+    internal static bool IsLoss(string violation) =>
+        violation.EndsWith("is lost", StringComparison.Ordinal) || violation.StartsWith("The service keeps its data out of service", StringComparison.Ordinal);
+
     internal static int? Number(string variable) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), out var number) ? number : null;
 }

@@ -104,7 +104,10 @@ public sealed partial class WarpProcess : IAsyncDisposable
             try
             {
                 using var answer = await Client.GetAsync("/health/ready", cancel);
-                return answer.StatusCode == HttpStatusCode.OK;
+                if (answer.StatusCode == HttpStatusCode.OK) return true;
+                if ((await answer.Content.ReadAsStringAsync(cancel)).Contains("out of service", StringComparison.Ordinal))
+                    throw new OutOfServiceException($"The service keeps its data out of service:\n{Output}");
+                return false;
             }
             catch (HttpRequestException)
             {

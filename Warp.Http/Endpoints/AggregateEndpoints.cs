@@ -18,7 +18,7 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits li
         }
 
         var body = await RequestBody.ReadAsync(context, limits);
-        problem = body.Problem ?? JsonStrictness.Check(body.Bytes);
+        problem = body.Problem ?? JsonStrictness.CheckDocument(body.Bytes, limits);
         var outcome = problem is null ? definitions.Put(name, body.Bytes) : null;
         body.Release();
         if (outcome?.Status == PutStatus.Invalid) problem = Problems.InvalidDefinition(outcome.Errors);

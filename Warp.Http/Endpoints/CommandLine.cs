@@ -29,7 +29,7 @@ internal static class CommandLine
 
         """;
 
-    private static readonly string[] s_sections = ["Warp:", "Kestrel:", "Logging:"];
+    private static readonly string[] s_sections = ["Warp", "Kestrel", "Logging"];
     private static readonly string[] s_keys = ["urls", "environment", "contentRoot", "applicationName"];
 
     /// <summary>Carries out --help, --version or a refusal; null: go on and serve.</summary>
@@ -84,5 +84,5 @@ internal static class CommandLine
     }
 
     private static bool IsSetting(string key) =>
-        s_keys.Contains(key, StringComparer.OrdinalIgnoreCase) || s_sections.Any(section => key.StartsWith(section, StringComparison.OrdinalIgnoreCase));
+        s_keys.Contains(key, StringComparer.OrdinalIgnoreCase) || s_sections.Contains(key.Split(':')[0], StringComparer.OrdinalIgnoreCase);
 }

@@ -21,6 +21,26 @@ internal static class JsonStrictness
         return null;
     }
 
+    /// <summary>The same, and that it is one JSON document within the depth limit: for bodies that something else reads.</summary>
+    public static Problem? CheckDocument(ReadOnlySpan<byte> json, Limits limits)
+    {
+        if (Check(json) is { } invalid) return invalid;
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = limits.JsonDepth });
+        try
+        {
+            while (reader.Read())
+            {
+                // Reading is the check.
+            }
+
+            return null;
+        }
+        catch (JsonException error)
+        {
+            return Explain(error, ref reader, json, limits);
+        }
+    }
+
     /// <summary>The byte at which half a surrogate pair is escaped, or -1. What is not JSON is left to the reader to refuse.</summary>
     public static int FindLoneSurrogate(ReadOnlySpan<byte> json)
     {

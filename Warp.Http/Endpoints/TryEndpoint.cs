@@ -56,26 +56,15 @@ internal sealed class TryEndpoint(AggregateCatalog definitions, Limits limits, T
     /// <summary>The body of an append; <c>definition</c> beside <c>events</c> takes the place of the one that stands.</summary>
     private Problem? Read(ReadOnlySpan<byte> body, EncodedEvents events, ref AggregateDefinition? definition)
     {
-        if (JsonStrictness.Check(body) is { } invalid) return invalid;
-        try
-        {
-            using var document = JsonDocument.Parse(body.ToArray(), new JsonDocumentOptions { MaxDepth = limits.JsonDepth, AllowDuplicateProperties = false });
-            var root = document.RootElement;
-            if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("definition", out var sent))
-            {
-                definition = AggregateDefinition.Parse(JsonMarshal.GetRawUtf8Value(sent), limits, out var errors);
-                if (definition is null) return Problems.InvalidDefinition(errors);
-                if (!root.TryGetProperty("events", out var sample) || root.GetPropertyCount() != 2)
-                    return Problems.InvalidRequest("$", "$: A trial has events, and may have a definition, nothing else.");
-                return EventParser.ParseJson(JsonMarshal.GetRawUtf8Value(sample), limits, events, out _);
-            }
-        }
-        catch (JsonException)
-        {
-            // The parser of events finds the same, and says it in the contract's words.
-        }
-
-        return EventParser.ParseJson(body, limits, events, out _);
+        if (JsonStrictness.CheckDocument(body, limits) is { } invalid) return invalid;
+        using var document = JsonDocument.Parse(body.ToArray(), new JsonDocumentOptions { MaxDepth = limits.JsonDepth });
+        var root = document.RootElement;
+        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("definition", out var sent))
+            return EventParser.ParseJson(body, limits, events, out _);
+        if (!root.TryGetProperty("events", out var sample) || root.GetPropertyCount() != 2)
+            return Problems.InvalidRequest("$", "$: A trial has events, and may have a definition, nothing else.");
+        definition = AggregateDefinition.Parse(JsonMarshal.GetRawUtf8Value(sent), limits, out var errors);
+        return definition is null ? Problems.InvalidDefinition(errors) : EventParser.ParseJson(JsonMarshal.GetRawUtf8Value(sample), limits, events, out _);
     }
 
     private FoldFailure? Apply(FoldState state, string name, EncodedEvents events)

@@ -54,7 +54,7 @@ internal readonly ref struct JournalRecord
     /// <summary>Positions the record takes: one an event, one for a fence.</summary>
     public int Positions => Kind == RecordKind.Append ? Count : 1;
 
-    public static int Size(ReadOnlySpan<byte> name, ReadOnlySpan<byte> key, int bodyLength) => 
+    public static int Size(ReadOnlySpan<byte> name, ReadOnlySpan<byte> key, int bodyLength) =>
         HeaderBytes + (name.IsEmpty ? 0 : NameTag.Bytes + TextSize(name)) + TextSize(key) + bodyLength;
 
     /// <summary>Writes the record at the start of <paramref name="destination"/> and answers its length.</summary>

@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using System.IO.Compression;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Warp.Http.Tests.Support;
+
+namespace Warp.Http.Tests.Acceptance;
+
+/// <summary>A whole event log goes in as a user would send it, and everything that comes out is compared with what went in.</summary>
+public sealed class EventLogTests(ITestOutputHelper output)
+{
+    private const string CaseDefinition =
+        """
+        {"initial":{"count":0,"last":null,"group":null},"defaultForKind":"permit",
+         "on":{"*":{"count":"state.count + 1","last":"event.type","group":"\"org:group\" in payload ? payload[\"org:group\"] : state.group"}}}
+        """;
+
+    [Fact]
+    public async Task The_sample_log_comes_out_as_it_went_in()
+    {
+        Assert.SkipUnless(File.Exists("/bin/bash"), "The sample is made by a shell script.");
+        var start = new ProcessStartInfo("/bin/bash", [Path.Combine(Repository.Root, "load", "sample-log.sh")]) { RedirectStandardOutput = true, UseShellExecute = false };
+        using var script = Process.Start(start)!;
+        await CheckAsync(await script.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>With <c>WARP_TEST_LOG</c>: a log of one's own, NDJSON or NDJSON in gzip.</summary>
+    [Fact]
+    public async Task A_real_log_comes_out_as_it_went_in()
+    {
+        var path = Environment.GetEnvironmentVariable("WARP_TEST_LOG");
+        Assert.SkipUnless(path is not null && File.Exists(path), "WARP_TEST_LOG names no event log.");
+        await using var file = File.OpenRead(path!);
+        await using Stream plain = path!.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using var reader = new StreamReader(plain, Encoding.UTF8);
+        await CheckAsync(await reader.ReadToEndAsync(TestContext.Current.CancellationToken));
+    }
+
+    private async Task CheckAsync(string log)
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        using var data = new TempDirectory("log");
+        await using var service = await WarpProcess.StartAsync(new WarpProcessOptions(data.Path), cancel);
+        using var definition = new StringContent(CaseDefinition, Encoding.UTF8, "application/json");
+        (await service.Client.PutAsync("/v1/aggregates/Case", definition, cancel)).EnsureSuccessStatusCode();
+        var sent = log.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!.AsObject()).ToList();
+
+        var replies = await SendAsync(service.Client, log, cancel);
+        replies.Count.ShouldBe(sent.Count);
+        var expectedSeqs = new Dictionary<string, long>(StringComparer.Ordinal);
+        for (var i = 0; i < sent.Count; i++)
+        {
+            var entity = (string)sent[i]["entity"]!;
+            var seq = expectedSeqs[entity] = expectedSeqs.GetValueOrDefault(entity) + 1;
+            replies[i].ToJsonString().ShouldBe($$"""{"line":{{i + 1}},"entity":{{JsonSerializer.Serialize(entity)}},"firstSeq":{{seq}},"lastSeq":{{seq}}}""");
+        }
+
+        foreach (var entity in sent.GroupBy(e => (string)e["entity"]!, StringComparer.Ordinal))
+        {
+            await CheckHistoryAsync(service.Client, entity.Key, [.. entity], cancel);
+            if (entity.Key.StartsWith("permit/", StringComparison.Ordinal)) await CheckCaseAsync(service.Client, entity.Key, [.. entity], cancel);
+        }
+
+        output.WriteLine($"{sent.Count} events of {expectedSeqs.Count} entities");
+    }
+
+    private static async Task<List<JsonNode>> SendAsync(HttpClient client, string log, CancellationToken cancel)
+    {
+        using var body = new StringContent(log);
+        body.Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
+        using var answer = await client.PostAsync("/v1/events", body, cancel);
+        answer.EnsureSuccessStatusCode();
+        return [.. (await answer.Content.ReadAsStringAsync(cancel)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!)];
+    }
+
+    private static async Task CheckHistoryAsync(HttpClient client, string entity, List<JsonObject> sent, CancellationToken cancel)
+    {
+        var history = JsonNode.Parse(await client.GetStringAsync($"/v1/entities/{entity}/events?limit=10000", cancel))!;
+        var events = history["events"]!.AsArray();
+        events.Count.ShouldBe(sent.Count, entity);
+        for (var i = 0; i < sent.Count; i++)
+        {
+            ((long)events[i]!["seq"]!).ShouldBe(i + 1, entity);
+            ((string)events[i]!["type"]!).ShouldBe((string)sent[i]["type"]!);
+            ((string?)events[i]!["occurredAt"]).ShouldBe((string?)sent[i]["occurredAt"]);
+            JsonNode.DeepEquals(events[i]!["payload"], sent[i]["payload"]).ShouldBeTrue($"{entity} at {i + 1}: {events[i]!["payload"]}");
+        }
+    }
+
+    /// <summary>The fold, computed here by other means.</summary>
+    private static async Task CheckCaseAsync(HttpClient client, string entity, List<JsonObject> sent, CancellationToken cancel)
+    {
+        var state = JsonNode.Parse(await client.GetStringAsync($"/v1/entities/{entity}/aggregates/Case", cancel))!["state"]!;
+        ((int)state["count"]!).ShouldBe(sent.Count, entity);
+        ((string)state["last"]!).ShouldBe((string)sent[^1]["type"]!, entity);
+        ((string?)state["group"]).ShouldBe(sent.Select(e => (string?)e["payload"]?["org:group"]).LastOrDefault(group => group is not null), entity);
+    }
+}

@@ -1,0 +1,88 @@
+namespace Warp.Http.Tests.Endpoints;
+
+public sealed class AggregateTests(WarpApp app) : IClassFixture<WarpApp>
+{
+    private const string Account = """
+        {"initial":{"balance":0},"on":{"Credited":{"balance":"state.balance + payload.amount"},"Debited":{"balance":"state.balance - payload.amount"}},
+         "invariants":[{"rule":"state.balance >= 0","message":"insufficient funds"}]}
+        """;
+
+    private readonly string _name = "A" + Guid.NewGuid().ToString("N");
+
+    private string Path => "/v1/aggregates/" + _name;
+
+    [Fact]
+    public async Task A_definition_is_put_read_listed_and_deleted()
+    {
+        var created = (await app.PutAsync(Path, Account)).ShouldBe(201);
+        (created["version"].GetInt32(), created["changed"].GetBoolean(), created.Header("Location"), created.Header("ETag")).ShouldBe((1, true, Path, "\"1\""));
+        var same = (await app.PutAsync(Path, Account.Replace("\"initial\":{\"balance\":0}", "\"initial\":{\"balance\":0.0}", StringComparison.Ordinal))).ShouldBe(200);
+        (same["version"].GetInt32(), same["changed"].GetBoolean()).ShouldBe((1, false));
+        var replaced = (await app.PutAsync(Path, "{}")).ShouldBe(200);
+        (replaced["version"].GetInt32(), replaced["changed"].GetBoolean()).ShouldBe((2, true));
+
+        var read = (await app.GetAsync(Path)).ShouldBe(200);
+        read["definition"].GetRawText().ShouldBe("{}");
+        (await app.GetAsync(Path, ("If-None-Match", read.Header("ETag")!))).ShouldBe(304);
+        (await app.GetAsync("/v1/aggregates"))["aggregates"].EnumerateArray().Count(a => a.GetProperty("name").GetString() == _name).ShouldBe(1);
+        (await app.GetAsync("/v1/aggregates", ("Accept", "application/x-ndjson"))).Lines.ShouldContain(l => l.GetProperty("name").GetString() == _name);
+        (await app.DeleteAsync(Path)).ShouldBe(204);
+        (await app.GetAsync(Path)).ShouldBeProblem(404, "aggregate-not-found");
+        (await app.DeleteAsync(Path)).ShouldBeProblem(404, "aggregate-not-found");
+    }
+
+    [Fact]
+    public async Task What_is_wrong_with_a_definition_is_all_told()
+    {
+        var refused = (await app.PutAsync(Path, """{"on":{"A":{"x":"1 +"},"B":{"y":"("}},"otherwise":"sometimes"}""")).ShouldBeProblem(422, "invalid-definition");
+        refused["errors"].EnumerateObject().Select(e => e.Name).ShouldBe(["$.on.A.x", "$.on.B.y", "$.otherwise"], ignoreOrder: true);
+        (await app.PutAsync("/v1/aggregates/1x", "{}")).ShouldBeProblem(400, "invalid-request");
+        (await app.PutAsync(Path, "{\"initial\":{\"a\":\"\\ud800\"}}")).ShouldBeProblem(400, "invalid-json");
+        (await app.SendAsync(HttpMethod.Put, Path, "{}", "application/x-ndjson")).ShouldBeProblem(415, "unsupported-media-type");
+    }
+
+    [Fact]
+    public async Task A_body_that_is_not_json_gets_400() => (await app.PutAsync(Path, "{")).ShouldBeProblem(400, "invalid-json");
+
+    [Fact]
+    public async Task An_append_that_breaks_an_invariant_gets_422()
+    {
+        await app.PutAsync(Path, Account);
+        var events = $"/v1/entities/user/{Guid.NewGuid():N}/events";
+
+        (await app.PostAsync(events, $$$"""[{"type":"Credited","aggregate":"{{{_name}}}","payload":{"amount":5}}]""")).ShouldBe(201);
+        var refused = (await app.PostAsync(events, $$$"""[{"type":"Debited","aggregate":"{{{_name}}}","payload":{"amount":6}}]""")).ShouldBeProblem(422, "invariant-violated");
+
+        (refused["rule"].GetString(), refused["message"].GetString(), refused["seq"].GetInt64()).ShouldBe(("state.balance >= 0", "insufficient funds", 2));
+        var failed = (await app.PostAsync(events, $$"""[{"type":"Debited","aggregate":"{{_name}}"}]""")).ShouldBeProblem(422, "fold-failed");
+        failed["expression"].GetString().ShouldBe("state.balance - payload.amount");
+    }
+
+    [Fact]
+    public async Task A_trial_folds_and_stores_nothing()
+    {
+        (await app.PostAsync(Path + "/try", """[{"type":"Credited","payload":{"amount":5}}]""")).ShouldBeProblem(404, "aggregate-not-found");
+        await app.PutAsync(Path, Account);
+
+        (await app.PostAsync(Path + "/try", """[{"type":"Credited","payload":{"amount":0.1}},{"type":"Credited","payload":{"amount":0.2}},{"type":"X","aggregate":"Else"}]"""))
+            .ShouldBe(200)["state"].GetRawText().ShouldBe("""{"balance":0.3}""");
+        (await app.PostAsync(Path + "/try", """{"type":"Debited","payload":{"amount":1}}""")).ShouldBeProblem(422, "invariant-violated");
+        (await app.PostAsync(Path + "/try", """{"definition":{"on":{"*":{"n":"1"}}},"events":[{"type":"Debited"}]}""")).ShouldBe(200)["state"].GetRawText().ShouldBe("""{"n":1}""");
+        (await app.PostAsync(Path + "/try", """{"definition":{"on":{"*":{"n":"("}}},"events":[{"type":"Debited"}]}""")).ShouldBeProblem(422, "invalid-definition");
+        (await app.PostAsync(Path + "/try", """{"definition":{},"events":[{"type":"A"}],"more":1}""")).ShouldBeProblem(400, "invalid-request");
+        (await app.PostAsync(Path + "/try", "[]")).ShouldBeProblem(400, "empty-batch");
+    }
+
+    [Fact]
+    public async Task Upcast_history_shows_the_newest_version()
+    {
+        await app.PutAsync(Path, """{"upcast":[{"type":"Credited","from":1,"to":2,"set":{"amount":"payload.cents / 100"},"remove":["cents"]}]}""");
+        var events = $"/v1/entities/user/{Guid.NewGuid():N}/events";
+        await app.PostAsync(events, $$$"""[{"type":"Credited","aggregate":"{{{_name}}}","payload":{"cents":150}},{"type":"Credited","aggregate":"{{{_name}}}","payload":{}}]""");
+
+        (await app.GetAsync(events))["events"][0].GetProperty("payload").GetRawText().ShouldBe("""{"cents":150}""");
+        var upcast = (await app.GetAsync(events + "?upcast=true"))["events"];
+        (upcast[0].GetProperty("payload").GetRawText(), upcast[0].GetProperty("schemaVersion").GetInt32()).ShouldBe(("""{"amount":1.5}""", 2));
+        (upcast[1].GetProperty("payload").GetRawText(), upcast[1].GetProperty("schemaVersion").GetInt32()).ShouldBe(("{}", 1));
+    }
+}
