@@ -77,7 +77,7 @@ public sealed class ExpressionTests
     public void Event_ids_are_given_or_follow_from_life_and_seq()
     {
         new Expressions { Id = "mine" }.Evaluate("event.id").ShouldBe("\"mine\"");
-        new Expressions { Seq = 5 }.Evaluate("event.id").ShouldBe($"\"{new Events.Life(0, 1).EventId(5)}\"");
+        new Expressions { Seq = 5 }.Evaluate("event.id").ShouldBe($"\"{new Warp.Http.Events.Life(0, 1).EventId(5)}\"");
     }
 
     [Theory]

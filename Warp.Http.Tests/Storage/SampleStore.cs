@@ -53,6 +53,7 @@ public sealed class SampleStore : IAsyncLifetime
         foreach (var directory in Directory.EnumerateDirectories(source)) Copy(directory, System.IO.Path.Combine(destination, System.IO.Path.GetFileName(directory)));
         foreach (var file in Directory.EnumerateFiles(source))
         {
+            if (System.IO.Path.GetFileName(file) == "lock") continue; // held by the store that is open, and empty
             // Read through a handle that shares everything: a store that is open, as before a crash, is copied as well.
             using var from = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             using var to = File.Create(System.IO.Path.Combine(destination, System.IO.Path.GetFileName(file)));

@@ -1,0 +1,122 @@
+using Warp.Http.Entities;
+using Warp.Http.Events;
+using Warp.Http.Storage;
+using Warp.Http.Tests.Support;
+
+namespace Warp.Http.Tests.Storage;
+
+/// <summary>Readers page on while journals are begun, sealed and rewritten under them: every page is whole and the one that was written.</summary>
+public sealed class ReadersBesideMaintenanceTests : IDisposable
+{
+    private const int Entities = 6;
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(4);
+    private readonly TempDirectory _directory = new("seam");
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public async Task Pages_are_gapless_and_equal_while_everything_beneath_them_moves()
+    {
+        var random = TestRun.Random();
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path, sealBytes: 2_000, sealAfter: TimeSpan.FromMilliseconds(5)));
+        var written = new long[Entities];
+        using var stop = new CancellationTokenSource(Duration);
+        var work = new List<Task>();
+        for (var i = 0; i < Entities; i++)
+        {
+            var entity = i;
+            work.Add(Task.Run(() => WriteAsync(fixture, entity, written, stop.Token)));
+            work.Add(Task.Run(() => ReadAsync(fixture, new Random(random.Next()), entity, written, stop.Token)));
+        }
+
+        // Each erasure has the runs that held the life written again, behind the readers of the others.
+        var erasures = 0;
+        work.Add(Task.Run(async () =>
+        {
+            for (; !stop.IsCancellationRequested; erasures++)
+            {
+                (await fixture.AppendAsync(new TestAppend($"gone/{erasures}", [new TestEvent("Created")]))).Status.ShouldBe(AppendStatus.Appended);
+                (await fixture.EraseAsync($"gone/{erasures}"))!.Complete.ShouldBeTrue();
+            }
+        }));
+        await Task.WhenAll(work);
+
+        fixture.Store.Troubles.ShouldBeEmpty();
+        fixture.View.Runs.Length.ShouldBeGreaterThan(5);
+        erasures.ShouldBeGreaterThan(5);
+        for (var i = 0; i < Entities; i++) (await fixture.HistoryAsync($"seam/{i}"))!.Count.ShouldBe((int)written[i]);
+    }
+
+    [Fact]
+    public async Task A_retired_run_is_unlinked_once_its_last_reader_is_done()
+    {
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path));
+        await fixture.AppendAsync("user/1", new TestEvent("Created"));
+        await fixture.AppendAsync("user/2", new TestEvent("Created"));
+        await fixture.SealAsync();
+        var run = fixture.View.Runs[0];
+        var lease = fixture.Shard.Views.Lease();
+        var erasing = Task.Run(() => fixture.EraseAsync("user/1"));
+        await Eventually.BecomesTrueAsync("the run is replaced", () => !fixture.View.Runs.Contains(run));
+
+        File.Exists(run.Path).ShouldBeTrue();
+        erasing.IsCompleted.ShouldBeFalse("what somebody still reads is not erased");
+        lease.Dispose();
+
+        (await erasing.WaitAsync(TimeSpan.FromSeconds(10)))!.Complete.ShouldBeTrue();
+        File.Exists(run.Path).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_run_that_the_catalog_does_not_take_is_built_again_and_none_is_left_behind()
+    {
+        using var gate = new WriterGate();
+        using (var fixture = new StoreFixture(StoreFixture.Small(_directory.Path, gate.AtStep)))
+        {
+            await fixture.AppendAsync("user/1", new TestEvent("Created"));
+            gate.Refuse(StoreStep.RunBuilt, times: 3);
+            await fixture.SealAsync();
+            await Eventually.BecomesTrueAsync("the trouble is over", () => fixture.Store.Troubles.Count == 0);
+            Directory.EnumerateFiles(SampleStore.ShardPath(_directory.Path), "run-*").Count().ShouldBe(1);
+            (await fixture.HistoryAsync("user/1"))!.Count.ShouldBe(1);
+        }
+    }
+
+    private static async Task WriteAsync(StoreFixture fixture, int entity, long[] written, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            var next = written[entity] + 1;
+            var outcome = await fixture.AppendAsync($"seam/{entity}", Event(entity, next), Event(entity, next + 1));
+            outcome.LastSeq.ShouldBe(next + 1);
+            Volatile.Write(ref written[entity], next + 1);
+        }
+    }
+
+    private static async Task ReadAsync(StoreFixture fixture, Random random, int entity, long[] written, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            var sure = Volatile.Read(ref written[entity]);
+            if (sure == 0) continue;
+            var actor = await fixture.ActorAsync($"seam/{entity}");
+            var from = random.NextInt64(1, sure + 1);
+            var descending = random.Next(2) == 0;
+            using var page = await actor.ReadAsync(descending ? 1 : from, descending ? sure : long.MaxValue, descending, random.Next(1, 200), 1 << 16, CancellationToken.None);
+            page.Count.ShouldBeGreaterThan(0);
+            CheckPage(page, entity, descending ? sure : from, descending ? -1 : 1);
+        }
+    }
+
+    private static void CheckPage(HistoryPage page, int entity, long due, int step)
+    {
+        for (var i = 0; i < page.Count; i++, due += step)
+        {
+            var e = page.GetEvent(i);
+            e.Seq.ShouldBe(due);
+            if (!e.Fields.Payload.SequenceEqual(StoreFixture.Bytes(Event(entity, due).Payload))) throw new ShouldAssertException($"seq {due} of {entity} is another's");
+        }
+    }
+
+    private static TestEvent Event(int entity, long seq) => new("Changed", $$"""{"entity":{{entity}},"seq":{{seq}}}""");
+}
