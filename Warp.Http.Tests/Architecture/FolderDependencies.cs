@@ -19,6 +19,7 @@ internal sealed record Dependency(string FromFolder, string FromType, string ToF
 internal sealed class FolderDependencies(ModuleDefinition module, string rootNamespace)
 {
     private readonly HashSet<Dependency> _found = [];
+    private readonly HashSet<(string User, GenericParameter Parameter)> _parametersSeen = [];
 
     public static IReadOnlyCollection<Dependency> Of(ModuleDefinition module, string rootNamespace)
     {
@@ -114,6 +115,8 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
             case null:
                 return;
             case GenericParameter parameter:
+                // A constraint may name its own parameter, as in where T : IMailed<T>.
+                if (!_parametersSeen.Add((from.FullName, parameter))) return;
                 foreach (var constraint in parameter.Constraints) Use(from, constraint.ConstraintType);
                 return;
             case GenericInstanceType generic:
