@@ -19,6 +19,7 @@ internal sealed record Dependency(string FromFolder, string FromType, string ToF
 internal sealed class FolderDependencies(ModuleDefinition module, string rootNamespace)
 {
     private readonly HashSet<Dependency> _found = [];
+    private readonly HashSet<(string User, GenericParameter Parameter)> _parametersSeen = [];
 
     public static IReadOnlyCollection<Dependency> Of(ModuleDefinition module, string rootNamespace)
     {
@@ -48,7 +49,7 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
         if (FolderOf(type) is null) return;
         Use(type, type.BaseType);
         foreach (var implemented in type.Interfaces) Use(type, implemented.InterfaceType);
-        UseConstraints(type, type);
+        foreach (var parameter in type.GenericParameters) Use(type, parameter);
         UseAttributes(type, type);
         foreach (var field in type.Fields)
         {
@@ -65,7 +66,7 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
         UseSignature(type, method);
         UseAttributes(type, method);
         foreach (var parameter in method.Parameters) UseAttributes(type, parameter);
-        UseConstraints(type, method);
+        foreach (var parameter in method.GenericParameters) Use(type, parameter);
         if (!method.HasBody) return;
         foreach (var local in method.Body.Variables) Use(type, local.VariableType);
         foreach (var handler in method.Body.ExceptionHandlers) Use(type, handler.CatchType);
@@ -97,12 +98,6 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
         foreach (var parameter in method.Parameters) Use(type, parameter.ParameterType);
     }
 
-    private void UseConstraints(TypeDefinition type, IGenericParameterProvider declaration)
-    {
-        foreach (var parameter in declaration.GenericParameters)
-            foreach (var constraint in parameter.Constraints) Use(type, constraint.ConstraintType);
-    }
-
     private void UseAttributes(TypeDefinition type, ICustomAttributeProvider provider)
     {
         foreach (var attribute in provider.CustomAttributes)
@@ -119,8 +114,11 @@ internal sealed class FolderDependencies(ModuleDefinition module, string rootNam
         {
             case null:
                 return;
-            case GenericParameter:
-                return; // its constraints, which may name it again, are read where it is declared
+            case GenericParameter parameter:
+                // A constraint may name its own parameter, as in where T : IMailed<T>.
+                if (!_parametersSeen.Add((from.FullName, parameter))) return;
+                foreach (var constraint in parameter.Constraints) Use(from, constraint.ConstraintType);
+                return;
             case GenericInstanceType generic:
                 foreach (var argument in generic.GenericArguments) Use(from, argument);
                 Use(from, generic.ElementType);

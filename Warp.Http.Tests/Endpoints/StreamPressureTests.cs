@@ -6,6 +6,7 @@ namespace Warp.Http.Tests.Endpoints;
 public sealed class StreamPressureTests
 {
     [Theory]
+    [InlineData("Warp:Limits:MailboxCommands", "4")]
     [InlineData("Warp:Stream:BytesInFlight", "1024")]
     [InlineData("Warp:Stream:LinesInFlight", "1")]
     [InlineData("Warp:QueuedBytesMax", "1048576")]

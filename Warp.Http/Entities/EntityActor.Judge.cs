@@ -9,14 +9,6 @@ public sealed partial class EntityActor
     /// <summary>The checks of an append in the contract's order: erased, replay, seq, when; then it is given its seqs.</summary>
     internal void Judge(AppendCommand append, bool mayReadDisk)
     {
-        if (Volatile.Read(ref _inFlight) >= _registry.MailboxCommandsMax)
-        {
-            // Stands on nothing that was judged, so it need not wait for anything.
-            append.Decide(new AppendOutcome(AppendStatus.MailboxFull));
-            ThreadPool.UnsafeQueueUserWorkItem(append, preferLocal: false);
-            return;
-        }
-
         if (_erased && !append.Recreate)
         {
             Answer(append, new AppendOutcome(AppendStatus.Erased));

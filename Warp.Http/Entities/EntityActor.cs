@@ -56,6 +56,9 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
 
     internal PostResult Post(EntityCommand command)
     {
+        // What waits for the writer counts, too, and is refused here, before it is queued: a caller that keeps an order of its own can then
+        // wait and post again before anything of this entity overtakes it. What is in the mailbox by now may still pass the bound by as much.
+        if (command is AppendCommand && Volatile.Read(ref _inFlight) >= _registry.MailboxCommandsMax) return PostResult.Full;
         command.Actor = this;
         var result = _mailbox.Post(command, _registry.MailboxCommandsMax);
         if (result == PostResult.Drain) Drain();
