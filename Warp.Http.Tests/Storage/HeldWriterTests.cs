@@ -47,7 +47,7 @@ public sealed class HeldWriterTests : IDisposable
         (await _fixture.StateAsync(Entity, "Account")).ShouldBe("""{"balance":10}""");
         (await _fixture.ListAsync()).ShouldBe([Entity]);
         var description = await (await _fixture.ActorAsync(Entity)).DescribeAsync(CancellationToken.None);
-        description.Seq.ShouldBe(2);
+        description!.Value.Seq.ShouldBe(2);
     }
 
     [Theory]

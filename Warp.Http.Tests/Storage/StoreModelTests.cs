@@ -181,7 +181,7 @@ public sealed class StoreModelTests : IDisposable
         ShouldBeEqual((await _fixture.HistoryAsync(entity))!, known.Events, entity);
         var actor = await _fixture.ActorAsync(entity);
         (actor.Life, actor.DurableSeq).ShouldBe((known.Life, known.Events.Count), Where(entity));
-        var description = await actor.DescribeAsync(CancellationToken.None);
+        var description = (await actor.DescribeAsync(CancellationToken.None))!.Value;
         (description.Seq, description.Life).ShouldBe((known.Events.Count, known.Life), Where(entity));
         var aggregates = known.Events.Select(e => e.Aggregate.Length > 0 ? e.Aggregate : "Default").Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
         string.Join(' ', description.Aggregates).ShouldBe(string.Join(' ', aggregates), Where(entity));

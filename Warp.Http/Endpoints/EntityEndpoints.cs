@@ -20,7 +20,12 @@ internal sealed class EntityEndpoints(EntityLookup lookup, EntityRegistry regist
             return;
         }
 
-        var description = await actor!.DescribeAsync(context.RequestAborted);
+        if (await actor!.DescribeAsync(context.RequestAborted) is not { } description)
+        {
+            await ProblemWriter.WriteAsync(context, await lookup.WhyGoneAsync(context));
+            return;
+        }
+
         var response = context.Response;
         var tag = EntityTags.Of(description.Seq, description.Life);
         response.Headers.ETag = tag;

@@ -26,6 +26,9 @@ internal sealed class EntityLookup(EntityRegistry registry, Limits limits)
         };
     }
 
+    /// <summary>The problem of an entity that was found a moment ago and is erased by now.</summary>
+    public async ValueTask<Problem> WhyGoneAsync(HttpContext context) => (await FindAsync(context)).Problem ?? Problems.EntityNotFound();
+
     /// <summary>The name in the path as <c>kind/id</c>; null with the problem.</summary>
     public byte[]? ReadName(HttpContext context, out Problem? problem)
     {

@@ -24,7 +24,12 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Ti
         }
 
         var isNdjson = mediaType is MediaTypes.Ndjson;
-        var description = await actor!.DescribeAsync(context.RequestAborted);
+        if (await actor!.DescribeAsync(context.RequestAborted) is not { } description)
+        {
+            await ProblemWriter.WriteAsync(context, await lookup.WhyGoneAsync(context));
+            return;
+        }
+
         context.Response.ContentType = mediaType;
         context.Response.Headers.CacheControl = EntityHeaders.CacheControl;
 

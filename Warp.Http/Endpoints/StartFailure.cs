@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
+using Warp.Http.Aggregates;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
@@ -10,7 +11,7 @@ internal static class StartFailure
 {
     public static string? Explain(Exception error) => error switch
     {
-        ConfigurationException or DataDirectoryException => error.Message,
+        ConfigurationException or DataDirectoryException or DefinitionStoreException => error.Message,
         OptionsValidationException invalid => string.Join(Environment.NewLine, invalid.Failures),
         IOException { InnerException: AddressInUseException or SocketException } => error.Message,
         SocketException => $"Can't listen: {error.Message}.",

@@ -12,6 +12,9 @@ internal readonly struct StreamLine
     /// <summary>The posted command; whoever has awaited its outcome returns it. Null if the line was refused.</summary>
     public AppendCommand? Command { get; init; }
 
+    /// <summary>The shard of a posted command.</summary>
+    public int Shard { get; init; }
+
     public ValueTask<AppendOutcome> Outcome { get; init; }
 
     public Problem? Problem { get; init; }

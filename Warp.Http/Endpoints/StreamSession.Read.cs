@@ -132,12 +132,13 @@ internal sealed partial class StreamSession
     private async ValueTask<StreamLine> PostAsync(StreamLine line)
     {
         var command = line.Command!;
+        var shard = BindToEpoch(command);
         await WaitForRoomAsync(command.Events.Length);
         var pause = s_pauseMin;
         while (true)
         {
             var posted = registry.AppendAsync(command);
-            if (!posted.IsCompletedSuccessfully) return new StreamLine { Number = line.Number, Command = command, Outcome = posted };
+            if (!posted.IsCompletedSuccessfully) return new StreamLine { Number = line.Number, Command = command, Shard = shard, Outcome = posted };
 
             // Completed at once: refused before it was queued.
             var outcome = await posted;
@@ -145,7 +146,7 @@ internal sealed partial class StreamSession
             if (!isPressure || _clientGone || _stopReason == StopReason.Stopping)
             {
                 if (ProblemMapping.IsRetryable(outcome.Status)) Remember(command.Entity, line.Number);
-                return new StreamLine { Number = line.Number, Command = command, Outcome = new ValueTask<AppendOutcome>(outcome) };
+                return new StreamLine { Number = line.Number, Command = command, Shard = shard, Outcome = new ValueTask<AppendOutcome>(outcome) };
             }
 
             await Task.Delay(pause, clock);

@@ -49,6 +49,7 @@ internal sealed partial class StreamSession
             WriteProblem(line.Number, command.Entity, problem);
         }
 
+        Interlocked.Decrement(ref _inFlight[line.Shard]); // after what failed was remembered
         Interlocked.Add(ref _bytesInFlight, -command.Events.Length);
         if (Interlocked.Exchange(ref _readerWaitsForRoom, 0) == 1) _room.Release();
         command.Return();

@@ -14,13 +14,17 @@ internal sealed partial class StreamSession(
     HttpContext context, EntityRegistry registry, Expectations expectations, Limits limits, StreamOptions options, TimeProvider clock) : IDisposable
 {
     private readonly Channel<StreamLine> _lines = Channel.CreateBounded<StreamLine>(
-        new BoundedChannelOptions(LinesInFlight(options, limits)) { SingleReader = true, SingleWriter = true });
+        new BoundedChannelOptions(options.LinesInFlight) { SingleReader = true, SingleWriter = true });
 
     /// <summary>
     /// Entities of which a line failed in a way that a repetition may cure, with that line's number: their later lines must fail, too, or
     /// the order would be broken. Both loops add, the reading one asks.
     /// </summary>
     private readonly ConcurrentDictionary<string, long> _failed = new(StringComparer.Ordinal);
+
+    /// <summary>A shard's lines in flight (both loops), and the epoch that they are bound to (the reading loop).</summary>
+    private readonly int[] _inFlight = new int[Life.ShardsMax];
+    private readonly int[] _epochs = new int[Life.ShardsMax];
 
     private readonly SemaphoreSlim _room = new(0, 1);
     private long _bytesInFlight; // both loops, interlocked
@@ -59,8 +63,17 @@ internal sealed partial class StreamSession(
         _replies.Dispose();
     }
 
-    /// <summary>Half a mailbox at most: a stream to a single entity must not fill it, since a full one could refuse a line between two others.</summary>
-    private static int LinesInFlight(StreamOptions options, Limits limits) => Math.Clamp(options.LinesInFlight, 1, Math.Max(1, limits.MailboxCommands / 2));
+    /// <summary>
+    /// A failed commit is known here only with its outcome. A line that was posted meanwhile, under the epoch that comes after, could be stored
+    /// though an earlier one was not: so all lines in flight are bound to one epoch, renewed when none is left.
+    /// </summary>
+    private int BindToEpoch(AppendCommand command)
+    {
+        var (shard, epoch) = registry.EpochOf(command.Entity);
+        if (Interlocked.Increment(ref _inFlight[shard]) == 1) _epochs[shard] = epoch;
+        command.BoundEpoch = _epochs[shard];
+        return shard;
+    }
 
     private void Remember(ReadOnlySpan<byte> entity, long line) => _failed.TryAdd(Encoding.UTF8.GetString(entity), line);
 

@@ -36,6 +36,12 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
     /// <summary>A condition on the folded state, judged inside the actor; null = none.</summary>
     public AppendCondition? When { get; set; }
 
+    /// <summary>
+    /// The shard's epoch that the append is bound to; null = any. After a failed commit it is refused: whoever keeps several appends of one entity
+    /// in flight, and wants their order kept, binds the later ones to the epoch of the first.
+    /// </summary>
+    public int? BoundEpoch { get; set; }
+
     /// <summary>On an erased entity the append begins a new life.</summary>
     public bool Recreate { get; set; }
 
@@ -78,6 +84,7 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
         Events.Reset();
         Expect = default;
         When = null;
+        BoundEpoch = null;
         Recreate = false;
         _nameLength = 0;
         _keyLength = 0;

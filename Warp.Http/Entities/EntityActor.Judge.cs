@@ -9,6 +9,12 @@ public sealed partial class EntityActor
     /// <summary>The checks of an append in the contract's order: erased, replay, seq, when; then it is given its seqs.</summary>
     internal void Judge(AppendCommand append, bool mayReadDisk)
     {
+        if (append.BoundEpoch is { } bound && bound != _epoch)
+        {
+            Answer(append, new AppendOutcome(AppendStatus.Unavailable, Detail: "An earlier append of the same stream failed; nothing was stored."));
+            return;
+        }
+
         if (_erased && !append.Recreate)
         {
             Answer(append, new AppendOutcome(AppendStatus.Erased));

@@ -86,7 +86,8 @@ public sealed partial class EntityActor
     }
 
     /// <summary>Default if the life is erased.</summary>
-    public async ValueTask<EntityDescription> DescribeAsync(CancellationToken cancellation)
+    /// <summary>Null if the entity was erased meanwhile.</summary>
+    public async ValueTask<EntityDescription?> DescribeAsync(CancellationToken cancellation)
     {
         if (Readable is not { } life) return default;
         var number = life.Entity.Number;
@@ -94,6 +95,7 @@ public sealed partial class EntityActor
             ? Summarize(number)
             : await Readers.RunAsync(() => Summarize(number)).WaitAsync(cancellation);
         if (!ReferenceEquals(Readable, life)) return default;
+        if (!ReferenceEquals(Published, life)) return null; // erased meanwhile: what is left of it is nobody's business
         var resolved = Definitions.Current.ResolveDefault(Name.Kind);
         var names = summary.Aggregates.Select(name => name.Length > 0 ? name : resolved.Name ?? AggregateSet.DefaultName).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
         return new EntityDescription(LifeOf(life), summary.LastSeq, summary.FirstMs, summary.LastMs, [.. names], summary.Bytes);

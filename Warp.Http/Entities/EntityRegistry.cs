@@ -71,6 +71,13 @@ public sealed partial class EntityRegistry
         return new ValueTask<AppendOutcome>(new AppendOutcome(AppendStatus.MailboxFull));
     }
 
+    /// <summary>The shard that a name belongs to, and its epoch, for <see cref="AppendCommand.BoundEpoch"/>.</summary>
+    public (int Shard, int Epoch) EpochOf(ReadOnlySpan<byte> name)
+    {
+        var shard = Store.ShardOf(name);
+        return (shard.Index, shard.Damage is null ? shard.Epoch : 0);
+    }
+
     /// <summary>True with the live actor if the entity is in memory and there is something of it to read: the hot path of reads, without allocation.</summary>
     public bool TryGetLive(ReadOnlySpan<byte> name, out EntityActor? actor)
     {

@@ -125,7 +125,8 @@ internal sealed class StateFold
         else json.WriteNull("definitionVersion"u8);
         json.WritePropertyName("state"u8);
         json.WriteRawValue(state, skipInputValidation: true);
-        json.WriteString("updatedAt"u8, DateTimeOffset.FromUnixTimeMilliseconds(_lastMs).UtcDateTime);
+        if (_lastMs > 0) json.WriteString("updatedAt"u8, DateTimeOffset.FromUnixTimeMilliseconds(_lastMs).UtcDateTime);
+        else json.WriteNull("updatedAt"u8); // the state before the first event
         json.WriteEndObject();
         json.Flush();
         return body.WrittenSpan.ToArray();
