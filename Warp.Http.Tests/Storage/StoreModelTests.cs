@@ -259,7 +259,7 @@ public sealed class StoreModelTests : IDisposable
     }
 
     private bool HasNextJournal(Shard shard) =>
-        Directory.EnumerateFiles(Path.Combine(_data, "shards", $"{shard.Index:D3}"), "journal-*.db-wal").Count() == 2;
+        Directory.EnumerateFiles(Path.Combine(_data, "shards", $"{shard.Index:D3}"), "journal-*").Count() == 4; // two files a journal
 
     private string Where(string entity) => $"step {_step}, {entity}";
 }

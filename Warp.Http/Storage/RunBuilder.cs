@@ -143,6 +143,7 @@ internal sealed class RunBuilder : IDisposable
         meta.Bind(1, "events").Bind(2, Events).Run();
         meta.Bind(1, "names").Bind(2, _tags.Count).Run();
         meta.Bind(1, "filter").Bind(2, filter.Bytes).Run();
+        meta.Bind(1, "filter_crc").Bind(2, Crc32C.Compute(filter.Bytes)).Run(); // a bit that is lost there would hide an entity
         _database.Execute("COMMIT");
         RandomAccess.FlushToDisk(_file);
         DirectorySync.Flush(System.IO.Path.GetDirectoryName(Path)!);

@@ -39,6 +39,7 @@ internal sealed class RunReader : IDisposable
         if (!meta.Step()) throw new DamagedDataException("A run has no filter.");
         var filter = BloomFilter.FromBytes(meta.Blob(0));
         meta.Reset();
+        if (Number("filter_crc") != Crc32C.Compute(filter.Bytes)) throw new DamagedDataException("The checksum of a run's filter does not match.");
         return (Number("first_pos"), Number("last_pos"), Number("last_ms"), Number("names"), filter);
 
         long Number(string key)
