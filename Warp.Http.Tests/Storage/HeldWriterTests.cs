@@ -1,3 +1,4 @@
+using System.Reflection;
 using Warp.Http.Aggregates;
 using Warp.Http.Entities;
 using Warp.Http.Events;
@@ -48,6 +49,37 @@ public sealed class HeldWriterTests : IDisposable
         (await _fixture.ListAsync()).ShouldBe([Entity]);
         var description = await (await _fixture.ActorAsync(Entity)).DescribeAsync(CancellationToken.None);
         description!.Value.Seq.ShouldBe(2);
+    }
+
+    /// <summary>The mutants: an actor that publishes, or that answers, without waiting for the disk. If these checks missed them they would prove nothing.</summary>
+    [Theory]
+    [InlineData("publishes early")]
+    [InlineData("answers early")]
+    public async Task An_actor_that_is_ahead_of_the_disk_is_caught(string mutant)
+    {
+        _gate.Close();
+        var first = _fixture.AppendAsync(Entity, Open);
+        await Eventually.BecomesTrueAsync("the writer is held", () => _gate.IsHolding);
+        var actor = _fixture.Registry.Actors.Single();
+        if (mutant == "publishes early")
+        {
+            var life = (EntityLife)Field("_life").GetValue(actor)!;
+            life.DurableSeq = 1;
+            Field("_published").SetValue(actor, life);
+            await Assert.ThrowsAnyAsync<ShouldAssertException>(() => NothingIsShown());
+        }
+        else
+        {
+            Field("_inFlight").SetValue(actor, 0);
+            var judged = _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("X")], new ExpectedSeq(0)));
+            await Eventually.BecomesTrueAsync("the answer is there before the disk", () => judged.IsCompleted);
+            Field("_inFlight").SetValue(actor, 1);
+        }
+
+        _gate.Open();
+        (await first).Status.ShouldBe(AppendStatus.Appended);
+
+        static FieldInfo Field(string name) => typeof(EntityActor).GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)!;
     }
 
     [Theory]
