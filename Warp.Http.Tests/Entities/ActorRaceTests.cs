@@ -20,7 +20,8 @@ public sealed class ActorRaceTests : IDisposable
     {
         using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path));
         fixture.Definitions.Put(
-            "Account", """{"initial":{"n":0},"on":{"Added":{"n":"state.n + payload.n"}},"invariants":[{"rule":"state.n < 3","message":"full"}]}"""u8)
+            "Account",
+                """{"initial":{"n":0},"on":{"Added":{"n":"state.n + payload.n"}},"invariants":[{"rule":"state.n < 3","message":"full"}]}"""u8)
             .Status.ShouldBe(PutStatus.Created);
         var added = new TestEvent("Added", """{"n":1}""", Aggregate: "Account");
 
@@ -45,7 +46,8 @@ public sealed class ActorRaceTests : IDisposable
             for (var i = 0; Environment.TickCount64 < until; i++)
             {
                 var append = new TestAppend($"user/{client % 4}", [new TestEvent("Changed", $$"""{"i":{{i}}}""", Id: $"{client}-{i}")]);
-                var sent = await Task.WhenAll(fixture.AppendAsync(append), fixture.AppendAsync(append), fixture.AppendAsync(append)).WaitAsync(Hang);
+                var sent = await Task.WhenAll(fixture.AppendAsync(append), fixture.AppendAsync(append), fixture.AppendAsync(append))
+                    .WaitAsync(Hang);
                 sent.Count(outcome => outcome.Status == AppendStatus.Appended).ShouldBe(1);
                 sent.Count(outcome => outcome.Status == AppendStatus.Replayed).ShouldBe(2);
                 sent.Select(outcome => outcome.FirstSeq).Distinct().Count().ShouldBe(1);
@@ -73,10 +75,13 @@ public sealed class ActorRaceTests : IDisposable
             for (var i = 0; Environment.TickCount64 < until; i++)
             {
                 var entity = (random.Next(entities / 4) * 4) + client;
-                var outcome = await fixture.AppendAsync(new TestAppend($"user/{entity}", [new TestEvent("Changed")], new ExpectedSeq(acknowledged[entity]), Key: $"{i}")).WaitAsync(Hang);
+                var outcome = await fixture.AppendAsync(
+                    new TestAppend($"user/{entity}", [new TestEvent("Changed")], new ExpectedSeq(acknowledged[entity]), Key: $"{i}"))
+                    .WaitAsync(Hang);
                 (outcome.Status, outcome.LastSeq).ShouldBe((AppendStatus.Appended, acknowledged[entity] + 1));
                 acknowledged[entity]++;
-                (await fixture.HistoryAsync($"user/{entity}").WaitAsync(Hang)).ShouldNotBeNull("an entity with events was not found").Count.ShouldBe(acknowledged[entity]);
+                (await fixture.HistoryAsync($"user/{entity}").WaitAsync(Hang)).ShouldNotBeNull("an entity with events was not found")
+                    .Count.ShouldBe(acknowledged[entity]);
                 if (i % 50 == 0 && client == 0) await fixture.SealAsync();
             }
         })).ToArray();
@@ -85,7 +90,8 @@ public sealed class ActorRaceTests : IDisposable
         await sweeper;
         acknowledged.Sum().ShouldBeGreaterThan(100);
         for (var i = 0; i < entities; i++)
-            if (acknowledged[i] > 0) (await fixture.HistoryAsync($"user/{i}"))!.Select(e => e.Seq).ShouldBe(Enumerable.Range(1, acknowledged[i]).Select(seq => (long)seq));
+            if (acknowledged[i] > 0) (await fixture.HistoryAsync($"user/{i}"))!.Select(e => e.Seq)
+                .ShouldBe(Enumerable.Range(1, acknowledged[i]).Select(seq => (long)seq));
     }
 
     [Fact]
@@ -122,10 +128,12 @@ public sealed class ActorRaceTests : IDisposable
                 {
                     var found = await fixture.FindAsync(entity);
                     if (found.Actor is not { } actor) continue;
-                    using var page = await actor.ReadAsync(1, long.MaxValue, descending: round % 2 == 0, 100, 1 << 20, CancellationToken.None);
+                    using var page = await actor.ReadAsync(
+                        1, long.MaxValue, descending: round % 2 == 0, 100, 1 << 20, CancellationToken.None);
                     var description = await actor.DescribeAsync(CancellationToken.None);
                     (description is null || description.Value.CreatedAtMs < long.MaxValue).ShouldBeTrue();
-                    (await actor.GetStateAsync("Default", CancellationToken.None)).Status.ShouldBeOneOf(StateStatus.Found, StateStatus.Erased);
+                    (await actor.GetStateAsync("Default", CancellationToken.None)).Status.ShouldBeOneOf(
+                        StateStatus.Found, StateStatus.Erased);
                     await fixture.ListAsync();
                 }
             });
@@ -164,11 +172,13 @@ public sealed class ActorRaceTests : IDisposable
                 for (var i = 0; !stop.IsCancellationRequested; i++)
                 {
                     var append = new TestAppend($"user/{i % 10}", [new TestEvent("Changed")], Key: $"{client % 4}-{i}", Recreate: true);
-                    (await fixture.AppendAsync(append)).Status.ShouldBeOneOf(AppendStatus.Appended, AppendStatus.Replayed, AppendStatus.Unavailable);
+                    (await fixture.AppendAsync(append)).Status.ShouldBeOneOf(
+                        AppendStatus.Appended, AppendStatus.Replayed, AppendStatus.Unavailable);
                     try
                     {
                         await fixture.HistoryAsync($"user/{(i + 5) % 10}");
-                        if (client == 0) await fixture.Registry.EraseAsync(StoreFixture.Bytes($"user/{(i + 7) % 10}"), Guid.CreateVersion7(), CancellationToken.None);
+                        if (client == 0) await fixture.Registry.EraseAsync(
+                            StoreFixture.Bytes($"user/{(i + 7) % 10}"), Guid.CreateVersion7(), CancellationToken.None);
                     }
                     catch (ShardUnavailableException)
                     {

@@ -9,7 +9,9 @@ internal sealed record InterleavedProgram(Action[] Threads, Action AtEnd);
 /// Runs a small program under every schedule: one thread moves at a time, each atomic operation is a place where another may go on. A store
 /// that is no fence (<see cref="Store"/>) may also become visible later, as a processor's store buffer allows.
 /// </summary>
-/// <remarks>Threads hand the turn over among themselves; a schedule is the list of choices, and the next one differs in the last that can.</remarks>
+/// <remarks>
+/// Threads hand the turn over among themselves; a schedule is the list of choices, and the next one differs in the last that can.
+/// </remarks>
 internal sealed class Interleaver : IDisposable
 {
     /// <summary>More choices in one execution than a program of a few operations needs: it turns in a circle.</summary>
@@ -46,8 +48,8 @@ internal sealed class Interleaver : IDisposable
 
     /// <summary>Runs every schedule and answers how many there were.</summary>
     /// <param name="preemptionsMax">
-    /// How often a thread that could go on is stopped in one schedule. Programs of more than a dozen operations have too many schedules for each
-    /// run; few preemptions find what there is to find (Musuvathi, Qadeer: "Iterative context bounding", PLDI 2007).
+    /// How often a thread that could go on is stopped in one schedule. Programs of more than a dozen operations have too many schedules
+    /// for each run; few preemptions find what there is to find (Musuvathi, Qadeer: "Iterative context bounding", PLDI 2007).
     /// <c>WARP_TEST_INTERLEAVINGS=all</c> lifts the bound.
     /// </param>
     /// <exception cref="InterleavingException">A schedule under which something does not hold.</exception>
@@ -113,7 +115,8 @@ internal sealed class Interleaver : IDisposable
         }
 
         if (_failure is { } failure)
-            throw new InterleavingException($"Schedule {string.Join(' ', _path.Take(_depth).Select(step => step.Chosen))}: {failure.Message}", failure);
+            throw new InterleavingException(
+                $"Schedule {string.Join(' ', _path.Take(_depth).Select(step => step.Chosen))}: {failure.Message}", failure);
     }
 
     private bool NextSchedule()
@@ -151,7 +154,8 @@ internal sealed class Interleaver : IDisposable
     {
         while (true)
         {
-            var movable = Enumerable.Range(0, _turns.Length).Where(i => !_ended[i] && (_failure is not null || (_blockedUntil[i]?.Invoke() ?? true))).ToList();
+            var movable = Enumerable.Range(0, _turns.Length)
+                .Where(i => !_ended[i] && (_failure is not null || (_blockedUntil[i]?.Invoke() ?? true))).ToList();
             var storing = _failure is null ? Enumerable.Range(0, _turns.Length).Where(i => _stores[i].Count > 0).ToList() : [];
             if (movable.Count + storing.Count == 0)
             {

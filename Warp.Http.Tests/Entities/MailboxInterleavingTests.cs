@@ -3,20 +3,25 @@ using Warp.Http.Storage;
 
 namespace Warp.Http.Tests.Entities;
 
-/// <summary>Every interleaving of small programs on the real mailbox, and on mailboxes without its sentinel, which must be caught.</summary>
+/// <summary>
+/// Every interleaving of small programs on the real mailbox, and on mailboxes without its sentinel, which must be caught.
+/// </summary>
 public sealed class MailboxInterleavingTests
 {
     private const int WaitingMax = 100;
     private const int Few = 4;
 
     [Fact]
-    public void Two_posters_lose_nothing_and_never_drain_at_once() => Explore(2, run => [run.Posting(0, 1), run.Posting(1, 1)]).ShouldBeGreaterThan(10);
+    public void Two_posters_lose_nothing_and_never_drain_at_once() =>
+        Explore(2, run => [run.Posting(0, 1), run.Posting(1, 1)]).ShouldBeGreaterThan(10);
 
     [Fact]
-    public void Posters_of_several_commands_are_served_in_their_order() => Explore(2, run => [run.Posting(0, 2), run.Posting(1, 2)], preemptionsMax: Few).ShouldBeGreaterThan(100);
+    public void Posters_of_several_commands_are_served_in_their_order() =>
+        Explore(2, run => [run.Posting(0, 2), run.Posting(1, 2)], preemptionsMax: Few).ShouldBeGreaterThan(100);
 
     [Fact]
-    public void Three_posters_lose_nothing() => Explore(3, run => [run.Posting(0, 1), run.Posting(1, 1), run.Posting(2, 1)], preemptionsMax: Few).ShouldBeGreaterThan(100);
+    public void Three_posters_lose_nothing() =>
+        Explore(3, run => [run.Posting(0, 1), run.Posting(1, 1), run.Posting(2, 1)], preemptionsMax: Few).ShouldBeGreaterThan(100);
 
     [Fact]
     public void A_poster_beside_passivation_is_served_or_told_that_the_mailbox_is_retired() =>
@@ -32,12 +37,14 @@ public sealed class MailboxInterleavingTests
 
     [Fact]
     public void A_flag_cleared_after_the_look_at_the_list_is_caught() =>
-        Should.Throw<InterleavingException>(() => Explore(2, run => [run.Posting(0, 1), run.Posting(1, 1)], new FlagMailbox(FlagMailbox.Clearing.AfterTheLook)))
+        Should.Throw<InterleavingException>(
+            () => Explore(2, run => [run.Posting(0, 1), run.Posting(1, 1)], new FlagMailbox(FlagMailbox.Clearing.AfterTheLook)))
             .InnerException!.Message.ShouldContain("lost");
 
     [Fact]
     public void A_flag_cleared_by_a_volatile_write_before_the_look_is_caught() =>
-        Should.Throw<InterleavingException>(() => Explore(2, run => [run.Posting(0, 1), run.Posting(1, 1)], new FlagMailbox(FlagMailbox.Clearing.BeforeTheLook)))
+        Should.Throw<InterleavingException>(
+            () => Explore(2, run => [run.Posting(0, 1), run.Posting(1, 1)], new FlagMailbox(FlagMailbox.Clearing.BeforeTheLook)))
             .InnerException!.Message.ShouldContain("lost");
 
     [Fact]
@@ -46,9 +53,12 @@ public sealed class MailboxInterleavingTests
 
     [Fact]
     public void Passivation_that_does_not_compare_is_caught() =>
-        Should.Throw<InterleavingException>(() => Explore(2, run => [run.Posting(0, 1), run.Retiring()], new CarelessRetirement())).InnerException!.Message.ShouldContain("lost");
+        Should.Throw<InterleavingException>(() => Explore(2, run => [run.Posting(0, 1), run.Retiring()], new CarelessRetirement()))
+            .InnerException!.Message.ShouldContain("lost");
 
-    private static int Explore(int threads, Func<Run, Action[]> program, IMailboxUnderTest? mutant = null, int waitingMax = WaitingMax, int preemptionsMax = int.MaxValue) =>
+    private static int Explore(
+        int threads, Func<Run, Action[]> program, IMailboxUnderTest? mutant = null, int waitingMax = WaitingMax,
+        int preemptionsMax = int.MaxValue) =>
         Interleaver.Explore(threads, () =>
         {
             var run = new Run(mutant?.New() ?? new RealMailbox(), waitingMax);
@@ -86,7 +96,8 @@ public sealed class MailboxInterleavingTests
         public void Check()
         {
             if (_owned) throw new InvalidOperationException("The mailbox is owned by nobody who runs.");
-            if (_handled.Count != _accepted.Count) throw new InvalidOperationException($"{_accepted.Count - _handled.Count} of {_accepted.Count} commands are lost.");
+            if (_handled.Count != _accepted.Count)
+                throw new InvalidOperationException($"{_accepted.Count - _handled.Count} of {_accepted.Count} commands are lost.");
             if (_handled.Distinct().Count() != _handled.Count) throw new InvalidOperationException("A command was handled twice.");
             foreach (var byPoster in _handled.GroupBy(item => item.Poster))
                 if (!byPoster.Select(item => item.Number).SequenceEqual(byPoster.Select(item => item.Number).Order()))

@@ -114,7 +114,8 @@ internal sealed class CarelessRetirement : IMailboxUnderTest
             var head = SteppedAtomics.Read(ref _word);
             if (ReferenceEquals(head, Retired)) return PostResult.Retired;
             item.Next = head as MailedItem;
-            if (ReferenceEquals(SteppedAtomics.CompareExchange(ref _word, item, head), head)) return head is null ? PostResult.Drain : PostResult.Queued;
+            if (!ReferenceEquals(SteppedAtomics.CompareExchange(ref _word, item, head), head)) continue;
+            return head is null ? PostResult.Drain : PostResult.Queued;
         }
     }
 

@@ -11,7 +11,9 @@ namespace Warp.Http.Tests.Entities;
 /// </summary>
 public sealed class QueueStressTests
 {
-    /// <summary>A command that nobody handled for so long is lost: a round takes less than a millisecond even where threads outnumber cores.</summary>
+    /// <summary>
+    /// A command that nobody handled for so long is lost: a round takes less than a millisecond even where threads outnumber cores.
+    /// </summary>
     private static readonly TimeSpan Lost = TimeSpan.FromSeconds(20);
 
     [Fact]
@@ -75,7 +77,8 @@ public sealed class QueueStressTests
         await Task.WhenAll([writer, .. producers]);
     }
 
-    private static Task OnThread(Action work) => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    private static Task OnThread(Action work) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private static void Post(MailboxEntity entity, int poster, int rounds)
     {
@@ -185,7 +188,8 @@ public sealed class QueueStressTests
         public void Handle()
         {
             // Commands of one poster may go to one mailbox and its successor, but never change places.
-            if (_order is not null && Interlocked.Increment(ref _order.Handled) != _number + 1) throw new InvalidOperationException("A poster's commands changed places.");
+            if (_order is not null && Interlocked.Increment(ref _order.Handled) != _number + 1)
+                throw new InvalidOperationException("A poster's commands changed places.");
             if (Interlocked.Exchange(ref Handled, 1) != 0) throw new InvalidOperationException("A command was handled twice.");
         }
 

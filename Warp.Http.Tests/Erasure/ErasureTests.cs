@@ -47,7 +47,8 @@ public sealed class ErasureTests : IDisposable
         var lives = new HashSet<Life>();
         for (var i = 0; i < 4; i++)
         {
-            var born = await fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("Created", $$"""{"life":{{i}}}""", Id: "same")], Recreate: true));
+            var born = await fixture.AppendAsync(
+                new TestAppend(Entity, [new TestEvent("Created", $$"""{"life":{{i}}}""", Id: "same")], Recreate: true));
             (born.Status, born.FirstSeq).ShouldBe((AppendStatus.Appended, 1));
             lives.Add(born.Life).ShouldBeTrue("a life is never given twice");
             if (i % 2 == 0) await fixture.SealAsync();
@@ -71,7 +72,9 @@ public sealed class ErasureTests : IDisposable
         (await fixture.FindAsync("user/nobody")).Presence.ShouldBe(EntityPresence.Unknown);
     }
 
-    /// <summary>The directory as it stands at each step is what a crash leaves there; each is opened, and must come to the same end.</summary>
+    /// <summary>
+    /// The directory as it stands at each step is what a crash leaves there; each is opened, and must come to the same end.
+    /// </summary>
     [Fact]
     public async Task A_crash_at_any_step_of_an_erasure_is_made_up_for_by_the_next_start()
     {
@@ -93,7 +96,8 @@ public sealed class ErasureTests : IDisposable
         }
 
         images.Select(image => image.Step).Distinct().ShouldBe(
-            [StoreStep.BeforeRow, StoreStep.AfterRow, StoreStep.RunBuilt, StoreStep.SealNamed, StoreStep.Sealed, StoreStep.RewriteBuilt, StoreStep.RewriteNamed, StoreStep.MakingJournal, StoreStep.ErasureClean],
+            [StoreStep.BeforeRow, StoreStep.AfterRow, StoreStep.RunBuilt, StoreStep.SealNamed, StoreStep.Sealed, StoreStep.RewriteBuilt,
+                StoreStep.RewriteNamed, StoreStep.MakingJournal, StoreStep.ErasureClean],
             ignoreOrder: true);
         foreach (var (step, path) in images) await ErasesToTheEndAsync(path, step);
     }
@@ -112,7 +116,8 @@ public sealed class ErasureTests : IDisposable
             for (; !stop.IsCancellationRequested; fences++)
             {
                 await fixture.AppendAsync($"user/{fences}", new TestEvent("Created"));
-                (await fixture.Registry.EraseAsync(StoreFixture.Bytes($"user/{fences}"), Guid.CreateVersion7(), CancellationToken.None)).ShouldBe(EraseStatus.Fenced);
+                (await fixture.Registry.EraseAsync(StoreFixture.Bytes($"user/{fences}"), Guid.CreateVersion7(), CancellationToken.None))
+                    .ShouldBe(EraseStatus.Fenced);
             }
         });
         (await fixture.EraseAsync("user/first"))!.Complete.ShouldBeTrue();
@@ -136,7 +141,8 @@ public sealed class ErasureTests : IDisposable
         }
 
         (await opened.FindAsync(Entity)).Presence.ShouldBe(EntityPresence.Erased, $"{step}");
-        await Eventually.BecomesTrueAsync($"the erasure is complete after a crash at {step}", () => opened.Shard.Tombstones.Pending().Count == 0);
+        await Eventually.BecomesTrueAsync(
+            $"the erasure is complete after a crash at {step}", () => opened.Shard.Tombstones.Pending().Count == 0);
         Found(path).ShouldBeEmpty($"{step}");
         (await opened.ListAsync()).ShouldBe(["user/other"]);
     }
@@ -149,8 +155,12 @@ public sealed class ErasureTests : IDisposable
             foreach (var entity in new[] { Entity, "user/other" })
             {
                 var mark = entity == Entity ? Canary : "other";
-                await fixture.AppendAsync(entity, new TestEvent($"Type-{mark}", $$"""{"x":"{{mark}}"}""", Id: $"{mark}-id-{i}", Aggregate: $"A-{mark}", Metadata: $$"""{"m":"{{mark}}"}"""));
-                (await fixture.AppendAsync(new TestAppend(entity, [new TestEvent("Keyed"), new TestEvent("Keyed")], Key: $"{mark}-key-{i}"))).Status.ShouldBe(AppendStatus.Appended);
+                var e = new TestEvent(
+                    $"Type-{mark}", $$"""{"x":"{{mark}}"}""", Id: $"{mark}-id-{i}", Aggregate: $"A-{mark}",
+                    Metadata: $$"""{"m":"{{mark}}"}""");
+                var keyed = new TestAppend(entity, [new TestEvent("Keyed"), new TestEvent("Keyed")], Key: $"{mark}-key-{i}");
+                (await fixture.AppendAsync(entity, e)).Status.ShouldBe(AppendStatus.Appended);
+                (await fixture.AppendAsync(keyed)).Status.ShouldBe(AppendStatus.Appended);
             }
 
             if (i < 2) await fixture.SealAsync();
@@ -184,7 +194,8 @@ public sealed class ErasureTests : IDisposable
     /// <summary>The files that hold the canary, as text or in UTF-16.</summary>
     private static List<string> Found(string data)
     {
-        byte[][] forms = [Encoding.UTF8.GetBytes(Canary), Encoding.Unicode.GetBytes(Canary), Encoding.ASCII.GetBytes(Convert.ToBase64String(Encoding.UTF8.GetBytes(Canary))[..12])];
+        byte[][] forms = [Encoding.UTF8.GetBytes(Canary), Encoding.Unicode.GetBytes(Canary),
+            Encoding.ASCII.GetBytes(Convert.ToBase64String(Encoding.UTF8.GetBytes(Canary))[..12])];
         var found = new List<string>();
         foreach (var file in Directory.EnumerateFiles(data, "*", SearchOption.AllDirectories))
         {

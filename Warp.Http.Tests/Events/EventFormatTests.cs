@@ -14,7 +14,8 @@ public sealed class EventFormatTests
         for (var round = 0; round < 300; round++)
         {
             var events = Enumerable.Range(0, random.Next(1, 8)).Select(_ => new TestEvent(
-                Text(random, 1, 200), Text(random, 1, 400), Text(random, 0, 120), Text(random, 0, 64), random.Next(3) == 0 ? random.Next(1, int.MaxValue) : 1, Text(random, 0, 300), Text(random, 0, 40))).ToArray();
+                Text(random, 1, 200), Text(random, 1, 400), Text(random, 0, 120), Text(random, 0, 64),
+                random.Next(3) == 0 ? random.Next(1, int.MaxValue) : 1, Text(random, 0, 300), Text(random, 0, 40))).ToArray();
             var command = new TestAppend("a/b", events).ToCommand();
             var rest = command.Events.Bytes;
             foreach (var e in events)
@@ -24,7 +25,9 @@ public sealed class EventFormatTests
                 var before = rest.Length;
                 var read = EventRecord.Read(ref rest);
                 (before - rest.Length).ShouldBe(skipped);
-                new TestEvent(Read(read.Type), Read(read.Payload), Read(read.Id), Read(read.Aggregate), read.SchemaVersion, Read(read.Metadata), Read(read.OccurredAt)).ShouldBe(e);
+                new TestEvent(
+                    Read(read.Type), Read(read.Payload), Read(read.Id), Read(read.Aggregate), read.SchemaVersion, Read(read.Metadata),
+                    Read(read.OccurredAt)).ShouldBe(e);
             }
 
             rest.Length.ShouldBe(0);
@@ -36,7 +39,8 @@ public sealed class EventFormatTests
     [Fact]
     public void A_record_that_is_cut_is_refused_and_never_read_beyond_its_end()
     {
-        var command = new TestAppend("a/b", [new TestEvent("Type", """{"a":1}""", "id", "Agg", 7, """{"m":1}""", "2026-01-01T00:00:00Z")]).ToCommand();
+        var command = new TestAppend(
+            "a/b", [new TestEvent("Type", """{"a":1}""", "id", "Agg", 7, """{"m":1}""", "2026-01-01T00:00:00Z")]).ToCommand();
         var whole = command.Events.Bytes.ToArray();
         command.Return();
         for (var length = 0; length < whole.Length; length++)
@@ -68,7 +72,8 @@ public sealed class EventFormatTests
             (ofId, readSeq).ShouldBe((life, seq));
         }
 
-        foreach (var other in new[] { $"{text}-0", $"{text}-01", $"{text}-", $"{text}-1a", $"{text}--1", $"{text}-+1", "-1", $"{text}-1000000000000000000" })
+        foreach (var other in new[] { $"{text}-0", $"{text}-01", $"{text}-", $"{text}-1a", $"{text}--1", $"{text}-+1", "-1",
+            $"{text}-1000000000000000000" })
             Life.TryParseEventId(Encoding.ASCII.GetBytes(other), out _, out _).ShouldBeFalse(other);
     }
 
@@ -135,6 +140,7 @@ public sealed class EventFormatTests
     private static string Text(Random random, int min, int max)
     {
         var length = random.Next(min, max);
-        return string.Concat(Enumerable.Range(0, length).Select(_ => random.Next(10) == 0 ? "ü" : ((char)random.Next('!', '~')).ToString()));
+        return string.Concat(
+            Enumerable.Range(0, length).Select(_ => random.Next(10) == 0 ? "ü" : ((char)random.Next('!', '~')).ToString()));
     }
 }

@@ -21,10 +21,12 @@ public sealed class AdmissionTests : IDisposable
     {
         using var fixture = new StoreFixture(Options(queuedBytesMax: 10_000));
         var taken = await HoldAsync(fixture, new TestEvent("Large", $$"""{"x":"{{new string('x', 9_000)}}"}"""));
-        (await fixture.AppendAsync("user/2", new TestEvent("Large", $$"""{"x":"{{new string('x', 2_000)}}"}"""))).Status.ShouldBe(AppendStatus.Overloaded);
+        (await fixture.AppendAsync("user/2", new TestEvent("Large", $$"""{"x":"{{new string('x', 2_000)}}"}"""))).Status.ShouldBe(
+            AppendStatus.Overloaded);
         _gate.Open();
         (await taken).Status.ShouldBe(AppendStatus.Appended);
-        (await fixture.AppendAsync("user/2", new TestEvent("Large", $$"""{"x":"{{new string('x', 2_000)}}"}"""))).Status.ShouldBe(AppendStatus.Appended);
+        (await fixture.AppendAsync("user/2", new TestEvent("Large", $$"""{"x":"{{new string('x', 2_000)}}"}"""))).Status.ShouldBe(
+            AppendStatus.Appended);
         fixture.Shard.QueuedBytes.ShouldBe(0);
     }
 
@@ -32,7 +34,8 @@ public sealed class AdmissionTests : IDisposable
     public async Task An_append_larger_than_the_bound_goes_through_alone()
     {
         using var fixture = new StoreFixture(Options(queuedBytesMax: 10_000));
-        (await fixture.AppendAsync("user/1", new TestEvent("Huge", $$"""{"x":"{{new string('x', 50_000)}}"}"""))).Status.ShouldBe(AppendStatus.Appended);
+        (await fixture.AppendAsync("user/1", new TestEvent("Huge", $$"""{"x":"{{new string('x', 50_000)}}"}"""))).Status.ShouldBe(
+            AppendStatus.Appended);
         fixture.Shard.QueuedBytes.ShouldBe(0);
     }
 
@@ -42,7 +45,8 @@ public sealed class AdmissionTests : IDisposable
         using var fixture = new StoreFixture(Options(), limits: new Limits { MailboxCommands = 10 });
         var first = await HoldAsync(fixture, new TestEvent("First"));
         var sent = Enumerable.Range(0, 30).Select(i => fixture.AppendAsync("user/1", new TestEvent($"E{i}"))).ToList();
-        await Eventually.BecomesTrueAsync("what is too much is refused without the writer", () => sent.Count(task => task.IsCompleted) >= 21);
+        await Eventually.BecomesTrueAsync(
+            "what is too much is refused without the writer", () => sent.Count(task => task.IsCompleted) >= 21);
         _gate.Open();
         var outcomes = await Task.WhenAll([first, .. sent]);
         outcomes.Count(outcome => outcome.Status == AppendStatus.Appended).ShouldBe(10);
@@ -64,7 +68,8 @@ public sealed class AdmissionTests : IDisposable
         (await first).Status.ShouldBe(AppendStatus.Appended);
         (await replay).Status.ShouldBe(AppendStatus.Replayed);
         var outcomes = await Task.WhenAll(sent);
-        outcomes.Count(outcome => outcome.Status == AppendStatus.Appended).ShouldBeInRange(9, 10, "the bound on what is in flight counts from the writer's side");
+        outcomes.Count(outcome => outcome.Status == AppendStatus.Appended)
+            .ShouldBeInRange(9, 10, "the bound on what is in flight counts from the writer's side");
         (await fixture.HistoryAsync("user/1"))!.Count.ShouldBe(1 + outcomes.Count(outcome => outcome.Status == AppendStatus.Appended));
     }
 

@@ -3,32 +3,38 @@ using Warp.Http.Tests.Entities;
 
 namespace Warp.Http.Tests.Storage;
 
-/// <summary>Every interleaving of producers with a writer that falls asleep, on the real queue and on queues with a flag beside the list.</summary>
+/// <summary>
+/// Every interleaving of producers with a writer that falls asleep, on the real queue and on queues with a flag beside the list.
+/// </summary>
 public sealed class CommitQueueInterleavingTests
 {
     [Fact]
     public void A_writer_beside_one_producer_never_sleeps_over_an_item() => Explore(new RealQueue(), [2]).ShouldBeGreaterThan(10);
 
     [Fact]
-    public void A_writer_beside_two_producers_never_sleeps_over_an_item() => Explore(new RealQueue(), [1, 1], preemptionsMax: 4).ShouldBeGreaterThan(100);
+    public void A_writer_beside_two_producers_never_sleeps_over_an_item() =>
+        Explore(new RealQueue(), [1, 1], preemptionsMax: 4).ShouldBeGreaterThan(100);
 
     [Fact]
     public void A_wake_without_an_item_does_no_harm() => Explore(new RealQueue(), [1], wakers: 1).ShouldBeGreaterThan(10);
 
     [Fact]
     public void A_sleeping_flag_set_after_the_last_look_is_caught() =>
-        Should.Throw<InterleavingException>(() => Explore(new FlagQueue(looksAgain: false), [1])).InnerException!.Message.ShouldContain("sleeps");
+        Should.Throw<InterleavingException>(() => Explore(new FlagQueue(looksAgain: false), [1])).InnerException!.Message.ShouldContain(
+            "sleeps");
 
     [Fact]
     public void A_sleeping_flag_set_by_a_volatile_write_before_the_last_look_is_caught() =>
-        Should.Throw<InterleavingException>(() => Explore(new FlagQueue(looksAgain: true), [1])).InnerException!.Message.ShouldContain("sleeps");
+        Should.Throw<InterleavingException>(() => Explore(new FlagQueue(looksAgain: true), [1])).InnerException!.Message.ShouldContain(
+            "sleeps");
 
     private static int Explore(IQueueUnderTest queue, int[] itemsOfProducers, int wakers = 0, int preemptionsMax = int.MaxValue) =>
         Interleaver.Explore(1 + wakers + itemsOfProducers.Length, () =>
         {
             var run = new Run(queue.New());
             var producers = itemsOfProducers.Select(run.Producing);
-            return new InterleavedProgram([run.Writing(itemsOfProducers.Sum()), .. Enumerable.Repeat(run.Wake, wakers), .. producers], run.Check);
+            return new InterleavedProgram(
+                [run.Writing(itemsOfProducers.Sum()), .. Enumerable.Repeat(run.Wake, wakers), .. producers], run.Check);
         }, preemptionsMax);
 
     private sealed class Run(IQueueUnderTest queue)

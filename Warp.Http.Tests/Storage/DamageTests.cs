@@ -5,7 +5,9 @@ using Warp.Http.Tests.Support;
 
 namespace Warp.Http.Tests.Storage;
 
-/// <summary>What a start believes of files that a crash or a disk has changed. Damage is never repaired silently and never served.</summary>
+/// <summary>
+/// What a start believes of files that a crash or a disk has changed. Damage is never repaired silently and never served.
+/// </summary>
 public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>, IDisposable
 {
     private readonly TempDirectory _directory = new("damage");
@@ -135,7 +137,8 @@ public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>
     public void Files_that_the_catalog_does_not_name_are_deleted()
     {
         var data = Copy();
-        var left = new[] { "run-3.db", "journal-2.db", "journal-2.db-wal", "journal-2.db-shm" }.Select(name => Path.Combine(SampleStore.ShardPath(data), name))
+        var left = new[] { "run-3.db", "journal-2.db", "journal-2.db-wal", "journal-2.db-shm" }.Select(
+            name => Path.Combine(SampleStore.ShardPath(data), name))
             .Where(path => !File.Exists(path)).ToList();
         left.Count.ShouldBeGreaterThan(1);
         foreach (var path in left) File.WriteAllText(path, "left over");
@@ -171,8 +174,8 @@ public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>
     }
 
     /// <summary>
-    /// SQLite has no checksum on its own pages, so a name may be missed where its index is damaged; but no event is ever shown that is not the one
-    /// that was stored there.
+    /// SQLite has no checksum on its own pages, so a name may be missed where its index is damaged; but no event is ever shown
+    /// that is not the one that was stored there.
     /// </summary>
     [Fact]
     public async Task A_bit_flipped_in_a_run_never_shows_other_events()
@@ -197,7 +200,8 @@ public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>
                         try
                         {
                             if (await opened.HistoryAsync(name) is not { } history) missed++;
-                            else if (!history.SequenceEqual(expected)) throw new ShouldAssertException($"bit {bit}: {name} has other events.");
+                            else if (!history.SequenceEqual(expected))
+                                throw new ShouldAssertException($"bit {bit}: {name} has other events.");
                         }
                         catch (Exception e) when (e is DamagedDataException or ShardUnavailableException)
                         {
@@ -209,7 +213,8 @@ public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>
             Directory.Delete(data, recursive: true);
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{flips} flips: {noticed} noticed at the start, {refused} histories refused, {missed} missed.");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{flips} flips: {noticed} noticed at the start, {refused} histories refused, {missed} missed.");
     }
 
     [Fact]
@@ -249,7 +254,8 @@ public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>
         using (var opened = Open(data)) OutOfService(opened, "damaged");
         before.Except(Files(data), StringComparer.Ordinal).ShouldBeEmpty();
 
-        static List<string> Files(string data) => [.. Directory.EnumerateFiles(SampleStore.ShardPath(data)).Select(path => Path.GetFileName(path)!)
+        static List<string> Files(string data) =>
+            [.. Directory.EnumerateFiles(SampleStore.ShardPath(data)).Select(path => Path.GetFileName(path)!)
             .Where(name => name.StartsWith("run-", StringComparison.Ordinal) || name.EndsWith(".db-wal", StringComparison.Ordinal))];
     }
 
@@ -271,7 +277,8 @@ public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>
 
     private static string Mark(string data) => Path.Combine(SampleStore.ShardPath(data), "mark");
 
-    private static string Wal(string data) => Directory.EnumerateFiles(SampleStore.ShardPath(data), "journal-*.db-wal").MaxBy(path => new FileInfo(path).Length)!;
+    private static string Wal(string data) =>
+        Directory.EnumerateFiles(SampleStore.ShardPath(data), "journal-*.db-wal").MaxBy(path => new FileInfo(path).Length)!;
 
     private static string FileOf(string data, string kind) => kind switch
     {

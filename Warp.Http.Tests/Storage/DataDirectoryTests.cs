@@ -21,7 +21,8 @@ public sealed class DataDirectoryTests : IDisposable
     public void Another_number_of_shards_than_at_creation_is_refused()
     {
         using (new StoreFixture(StoreFixture.Small(_directory.Path, shards: 2))) { }
-        Should.Throw<DataDirectoryException>(() => new StoreFixture(StoreFixture.Small(_directory.Path, shards: 3))).Message.ShouldContain("Warp__Shards says 3");
+        Should.Throw<DataDirectoryException>(() => new StoreFixture(StoreFixture.Small(_directory.Path, shards: 3))).Message.ShouldContain(
+            "Warp__Shards says 3");
         using var again = new StoreFixture(StoreFixture.Small(_directory.Path, shards: 2));
         again.Store.Shards.ShouldBe(2);
     }
@@ -42,8 +43,10 @@ public sealed class DataDirectoryTests : IDisposable
     {
         var entities = Enumerable.Range(0, 20).Select(i => $"user/{i}").ToList();
         using (var fixture = new StoreFixture(StoreFixture.Small(_directory.Path, shards: 2)))
-            foreach (var entity in entities) (await fixture.AppendAsync(entity, new TestEvent("Created"))).Status.ShouldBe(AppendStatus.Appended);
-        var journal = Directory.EnumerateFiles(Path.Combine(_directory.Path, "shards", "001"), "*.db-wal").MaxBy(path => new FileInfo(path).Length)!;
+            foreach (var entity in entities) (await fixture.AppendAsync(entity, new TestEvent("Created"))).Status.ShouldBe(
+                AppendStatus.Appended);
+        var journal = Directory.EnumerateFiles(Path.Combine(_directory.Path, "shards", "001"), "*.db-wal").MaxBy(
+            path => new FileInfo(path).Length)!;
         WalFile.FlipBit(journal, (new FileInfo(journal).Length * 8) - 1000);
 
         using var opened = new StoreFixture(StoreFixture.Small(_directory.Path, shards: 2));
@@ -57,7 +60,8 @@ public sealed class DataDirectoryTests : IDisposable
             served += isInFirst ? 1 : 0;
             if (isInFirst) (await opened.HistoryAsync(entity))!.Count.ShouldBe(1);
             else await Should.ThrowAsync<ShardUnavailableException>(() => opened.HistoryAsync(entity));
-            (await opened.AppendAsync(entity, new TestEvent("Next"))).Status.ShouldBe(isInFirst ? AppendStatus.Appended : AppendStatus.Unavailable);
+            (await opened.AppendAsync(entity, new TestEvent("Next"))).Status
+                .ShouldBe(isInFirst ? AppendStatus.Appended : AppendStatus.Unavailable);
             if (!isInFirst) await Should.ThrowAsync<ShardUnavailableException>(() => opened.EraseAsync(entity));
         }
 

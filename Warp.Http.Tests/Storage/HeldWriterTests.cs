@@ -7,7 +7,9 @@ using Warp.Http.Tests.Support;
 
 namespace Warp.Http.Tests.Storage;
 
-/// <summary>Between an append's judgement and its durability nobody may see it, and every answer that stands on it waits for it, and fails with it.</summary>
+/// <summary>
+/// Between an append's judgement and its durability nobody may see it, and every answer that stands on it waits for it, and fails with it.
+/// </summary>
 public sealed class HeldWriterTests : IDisposable
 {
     private const string Entity = "account/held";
@@ -22,7 +24,8 @@ public sealed class HeldWriterTests : IDisposable
         _fixture = new StoreFixture(StoreFixture.Small(_directory.Path, _gate.AtStep));
         _fixture.Definitions.Put(
             "Account",
-            """{"initial":{"balance":0},"otherwise":"merge","invariants":[{"rule":"state.balance >= 0","message":"overdrawn"}]}"""u8).Status.ShouldBe(PutStatus.Created);
+            """{"initial":{"balance":0},"otherwise":"merge","invariants":[{"rule":"state.balance >= 0","message":"overdrawn"}]}"""u8)
+            .Status.ShouldBe(PutStatus.Created);
     }
 
     public void Dispose()
@@ -40,7 +43,8 @@ public sealed class HeldWriterTests : IDisposable
         judged.AddRange(AskForReplays());
 
         await NothingIsShown();
-        judged.All(asked => !asked.Task.IsCompleted).ShouldBeTrue(string.Join(", ", judged.Where(asked => asked.Task.IsCompleted).Select(asked => asked.What)));
+        judged.All(asked => !asked.Task.IsCompleted)
+            .ShouldBeTrue(string.Join(", ", judged.Where(asked => asked.Task.IsCompleted).Select(asked => asked.What)));
         _gate.Open();
 
         foreach (var (what, task, expected) in judged) (await task).Status.ShouldBe(expected, what);
@@ -51,7 +55,10 @@ public sealed class HeldWriterTests : IDisposable
         description!.Value.Seq.ShouldBe(2);
     }
 
-    /// <summary>The mutants: an actor that publishes, or that answers, without waiting for the disk. If these checks missed them they would prove nothing.</summary>
+    /// <summary>
+    /// The mutants: an actor that publishes, or that answers, without waiting for the disk. If these checks missed them they would prove
+    /// nothing.
+    /// </summary>
     [Theory]
     [InlineData("publishes early")]
     [InlineData("answers early")]
@@ -95,7 +102,8 @@ public sealed class HeldWriterTests : IDisposable
         foreach (var (what, task, _) in judged) (await task).Status.ShouldBeOneOf([AppendStatus.InDoubt, AppendStatus.Unavailable], what);
         await Eventually.BecomesTrueAsync("the shard takes appends again", () => _fixture.Store.Troubles.Count == 0);
         await NothingIsShown(others: ["other/before"]);
-        var other = await _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("Another", Aggregate: "Account")], new ExpectedSeq(0)));
+        var other = await _fixture.AppendAsync(
+            new TestAppend(Entity, [new TestEvent("Another", Aggregate: "Account")], new ExpectedSeq(0)));
         (other.Status, other.FirstSeq).ShouldBe((AppendStatus.Appended, 1));
         other.Life.Number.ShouldBe(2, "the number that the failed commit gave is given again");
         (await _fixture.AppendAsync(Entity, new TestEvent("Third"))).LastSeq.ShouldBe(2);
@@ -183,19 +191,25 @@ public sealed class HeldWriterTests : IDisposable
         return
         [
             ("the append", first, AppendStatus.Appended),
-            ("a conflicting expectation", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("X")], new ExpectedSeq(0))), AppendStatus.SeqMismatch),
-            ("a condition", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("X")], When: condition)), AppendStatus.ConditionFalse),
+            ("a conflicting expectation", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("X")], new ExpectedSeq(0))),
+                AppendStatus.SeqMismatch),
+            ("a condition", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("X")], When: condition)),
+                AppendStatus.ConditionFalse),
             ("an invariant", _fixture.AppendAsync(Entity, overdraft), AppendStatus.InvariantViolated),
-            ("one that follows", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("Follows")], new ExpectedSeq(1), Key: "key-1")), AppendStatus.Appended),
-            ("a conflicting expectation behind it all", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("X")], new ExpectedSeq(1))), AppendStatus.SeqMismatch),
+            ("one that follows", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("Follows")], new ExpectedSeq(1), Key: "key-1")),
+                AppendStatus.Appended),
+            ("a conflicting expectation behind it all",
+                _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("X")], new ExpectedSeq(1))), AppendStatus.SeqMismatch),
         ];
     }
 
     private List<(string What, Task<AppendOutcome> Task, AppendStatus Expected)> AskForReplays() =>
         [
-            ("a replay by key", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("Follows")], Key: "key-1")), AppendStatus.Replayed),
+            ("a replay by key", _fixture.AppendAsync(new TestAppend(Entity, [new TestEvent("Follows")], Key: "key-1")),
+                AppendStatus.Replayed),
             ("a replay", _fixture.AppendAsync(new TestAppend(Entity, [Open])), AppendStatus.Replayed),
-            ("an id with other content", _fixture.AppendAsync(new TestAppend(Entity, [Open with { Type = "Closed" }])), AppendStatus.EventIdConflict),
+            ("an id with other content", _fixture.AppendAsync(new TestAppend(Entity, [Open with { Type = "Closed" }])),
+                AppendStatus.EventIdConflict),
         ];
 
     private async Task NothingIsShown(params string[] others)

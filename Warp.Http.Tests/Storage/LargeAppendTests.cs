@@ -5,7 +5,9 @@ using Warp.Http.Tests.Support;
 
 namespace Warp.Http.Tests.Storage;
 
-/// <summary>Appends larger than a piece, than a group, than a page, through memory, runs and a restart; and what is found in them by id.</summary>
+/// <summary>
+/// Appends larger than a piece, than a group, than a page, through memory, runs and a restart; and what is found in them by id.
+/// </summary>
 public sealed class LargeAppendTests : IDisposable
 {
     private readonly TempDirectory _directory = new("large");
@@ -28,7 +30,10 @@ public sealed class LargeAppendTests : IDisposable
     public async Task A_large_append_is_the_same_from_memory_from_a_run_and_after_a_restart(int count, int bytes)
     {
         var small = new TestAppend("large/1", [new TestEvent("Small")]);
-        var large = new TestAppend("large/1", [.. Enumerable.Range(0, count).Select(i => new TestEvent("Large", $$"""{"i":{{i}},"x":"{{new string('x', bytes)}}"}"""))], Key: "k");
+        var large = new TestAppend(
+            "large/1",
+            [.. Enumerable.Range(0, count).Select(i => new TestEvent("Large", $$"""{"i":{{i}},"x":"{{new string('x', bytes)}}"}"""))],
+            Key: "k");
         foreach (var append in new[] { small, large, small }) (await _fixture.AppendAsync(append)).Status.ShouldBe(AppendStatus.Appended);
         var history = (await _fixture.HistoryAsync("large/1"))!;
         history.Count.ShouldBe(count + 2);
@@ -51,8 +56,10 @@ public sealed class LargeAppendTests : IDisposable
             (replay.Status, replay.FirstSeq, replay.LastSeq).ShouldBe((AppendStatus.Replayed, 2, count + 1), from);
             var last = await _fixture.AppendAsync(new TestAppend("large/1", [large.Events[^1] with { Id = $"k:{count - 1}" }]));
             (last.Status, last.FirstSeq).ShouldBe((AppendStatus.Replayed, count + 1), from);
-            (await _fixture.AppendAsync(new TestAppend("large/1", [new TestEvent("Other", Id: $"k:{count - 1}")]))).Status.ShouldBe(AppendStatus.EventIdConflict, from);
-            (await _fixture.AppendAsync(large with { Events = [.. large.Events, new TestEvent("More")] })).Status.ShouldBe(AppendStatus.EventIdConflict, from);
+            (await _fixture.AppendAsync(new TestAppend("large/1", [new TestEvent("Other", Id: $"k:{count - 1}")]))).Status.ShouldBe(
+                AppendStatus.EventIdConflict, from);
+            (await _fixture.AppendAsync(large with { Events = [.. large.Events, new TestEvent("More")] })).Status.ShouldBe(
+                AppendStatus.EventIdConflict, from);
         }
     }
 
@@ -76,9 +83,14 @@ public sealed class LargeAppendTests : IDisposable
                 (replay.Status, replay.FirstSeq).ShouldBe((AppendStatus.Replayed, (2 * i) + 1));
             }
 
-            (await _fixture.AppendAsync(new TestAppend("ids/1", [new TestEvent("A", Id: "key-3:0")]))).Status.ShouldBe(AppendStatus.EventIdConflict);
-            (await _fixture.AppendAsync(new TestAppend("ids/1", [appends[0].Events[0], new TestEvent("New", Id: $"new-{restart}")]))).Status.ShouldBe(AppendStatus.EventIdConflict);
-            (await _fixture.AppendAsync(new TestAppend("ids/1", [new TestEvent("New", Id: $"new-{restart}"), appends[0].Events[0]]))).Status.ShouldBe(AppendStatus.EventIdConflict);
+            (await _fixture.AppendAsync(new TestAppend("ids/1", [new TestEvent("A", Id: "key-3:0")]))).Status.ShouldBe(
+                AppendStatus.EventIdConflict);
+            (await _fixture.AppendAsync(
+                new TestAppend("ids/1", [appends[0].Events[0], new TestEvent("New", Id: $"new-{restart}")]))).Status.ShouldBe(
+                AppendStatus.EventIdConflict);
+            (await _fixture.AppendAsync(
+                new TestAppend("ids/1", [new TestEvent("New", Id: $"new-{restart}"), appends[0].Events[0]]))).Status.ShouldBe(
+                AppendStatus.EventIdConflict);
             _fixture.Dispose();
             _fixture = Open();
         }
@@ -118,7 +130,8 @@ public sealed class LargeAppendTests : IDisposable
 
         (second.Status, second.FirstSeq).ShouldBe((AppendStatus.Appended, 1));
         second.Life.ShouldNotBe(first.Life);
-        (await _fixture.AppendAsync("ids/1", new TestEvent("B", Id: generated))).Status.ShouldBe(AppendStatus.Appended, "the old life's ids are free");
+        (await _fixture.AppendAsync("ids/1", new TestEvent("B", Id: generated))).Status.ShouldBe(
+            AppendStatus.Appended, "the old life's ids are free");
         (await _fixture.AppendAsync("ids/1", new TestEvent("B", Id: second.Life.EventId(1)))).Status.ShouldBe(AppendStatus.ReservedEventId);
     }
 

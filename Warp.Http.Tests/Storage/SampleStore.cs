@@ -3,7 +3,9 @@ using Warp.Http.Tests.Support;
 
 namespace Warp.Http.Tests.Storage;
 
-/// <summary>A closed store with runs and journals, made once, and what was told of it after each append; tests copy it and damage the copy.</summary>
+/// <summary>
+/// A closed store with runs and journals, made once, and what was told of it after each append; tests copy it and damage the copy.
+/// </summary>
 public sealed class SampleStore : IAsyncLifetime
 {
     private const int Entities = 5;
@@ -50,7 +52,8 @@ public sealed class SampleStore : IAsyncLifetime
     internal static void Copy(string source, string destination)
     {
         Directory.CreateDirectory(destination);
-        foreach (var directory in Directory.EnumerateDirectories(source)) Copy(directory, System.IO.Path.Combine(destination, System.IO.Path.GetFileName(directory)));
+        foreach (var directory in Directory.EnumerateDirectories(source))
+            Copy(directory, System.IO.Path.Combine(destination, System.IO.Path.GetFileName(directory)));
         foreach (var file in Directory.EnumerateFiles(source))
         {
             if (System.IO.Path.GetFileName(file) == "lock") continue; // held by the store that is open, and empty
@@ -71,7 +74,8 @@ public sealed class SampleStore : IAsyncLifetime
         return histories;
     }
 
-    internal static void ShouldBeEqual(Dictionary<string, List<StoredEvent>> actual, Dictionary<string, List<StoredEvent>> expected, string context)
+    internal static void ShouldBeEqual(
+        Dictionary<string, List<StoredEvent>> actual, Dictionary<string, List<StoredEvent>> expected, string context)
     {
         actual.Keys.Order(StringComparer.Ordinal).ShouldBe(expected.Keys.Order(StringComparer.Ordinal), context);
         foreach (var (name, history) in expected)
@@ -81,7 +85,11 @@ public sealed class SampleStore : IAsyncLifetime
     private static async Task AppendAsync(StoreFixture fixture, Random random, int i)
     {
         var events = Enumerable.Range(0, random.Next(1, 4))
-            .Select(j => new TestEvent($"Type{random.Next(3)}", $$"""{"n":{{i}},"text":"{{new string('x', random.Next(200))}}"}""", Id: i % 3 == 0 ? $"id-{i}-{j}" : null)).ToArray();
-        (await fixture.AppendAsync(new TestAppend($"sample/{random.Next(Entities)}", events, Key: i % 3 == 1 ? $"key-{i}" : null))).Status.ShouldBe(AppendStatus.Appended);
+            .Select(j => new TestEvent(
+                $"Type{random.Next(3)}",
+                $$"""{"n":{{i}},"text":"{{new string('x', random.Next(200))}}"}""",
+                Id: i % 3 == 0 ? $"id-{i}-{j}" : null)).ToArray();
+        var append = new TestAppend($"sample/{random.Next(Entities)}", events, Key: i % 3 == 1 ? $"key-{i}" : null);
+        (await fixture.AppendAsync(append)).Status.ShouldBe(AppendStatus.Appended);
     }
 }

@@ -42,7 +42,8 @@ internal sealed class StoreFixture : IDisposable
 
     /// <summary>Small enough that a test sees several runs, quick enough that fsync is not what it measures.</summary>
     public static StoreOptions Small(
-        string directory, Action<StoreStep>? atStep = null, int sealBytes = 64 * 1024, Durability durability = Durability.Os, int shards = 1, TimeSpan? sealAfter = null) => new()
+        string directory, Action<StoreStep>? atStep = null, int sealBytes = 64 * 1024, Durability durability = Durability.Os,
+        int shards = 1, TimeSpan? sealAfter = null) => new()
         {
             DataDirectory = directory,
             Shards = shards,
@@ -76,7 +77,8 @@ internal sealed class StoreFixture : IDisposable
     }
 
     /// <summary>The whole history, page by page; null if the entity is not alive.</summary>
-    public async Task<List<StoredEvent>?> HistoryAsync(string entity, bool descending = false, int pageEvents = 1000, long from = 1, long to = long.MaxValue)
+    public async Task<List<StoredEvent>?> HistoryAsync(
+        string entity, bool descending = false, int pageEvents = 1000, long from = 1, long to = long.MaxValue)
     {
         var found = await FindAsync(entity);
         if (found.Actor is not { } actor) return null;

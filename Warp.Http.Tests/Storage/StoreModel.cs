@@ -36,7 +36,8 @@ internal sealed class StoreModel
             var e = append.Events[i];
             var seq = firstSeq + i;
             var id = e.Id ?? (append.Key is { } key ? $"{key}:{i}" : life.EventId(seq));
-            entity.Events.Add(new StoredEvent(seq, id, e.Type, e.Payload, e.Aggregate ?? "", e.SchemaVersion, e.Metadata ?? "", e.OccurredAt ?? "", 0));
+            entity.Events.Add(
+                new StoredEvent(seq, id, e.Type, e.Payload, e.Aggregate ?? "", e.SchemaVersion, e.Metadata ?? "", e.OccurredAt ?? "", 0));
         }
 
         entity.Appends.Add((append, firstSeq));

@@ -6,7 +6,9 @@ using Warp.Http.Tests.Support;
 
 namespace Warp.Http.Tests.Storage;
 
-/// <summary>Random appends, retries, erasures, seals, passivation, restarts and crashes; every answer is the one that plain lists give.</summary>
+/// <summary>
+/// Random appends, retries, erasures, seals, passivation, restarts and crashes; every answer is the one that plain lists give.
+/// </summary>
 public sealed class StoreModelTests : IDisposable
 {
     private const int Entities = 8;
@@ -95,7 +97,8 @@ public sealed class StoreModelTests : IDisposable
         switch (_random.Next(5))
         {
             case 0 when hasIds:
-                await ShouldBeAsync(append with { Expect = new ExpectedSeq(_random.Next(100)) }, AppendStatus.Replayed, firstSeq, firstSeq + last);
+                await ShouldBeAsync(
+                    append with { Expect = new ExpectedSeq(_random.Next(100)) }, AppendStatus.Replayed, firstSeq, firstSeq + last);
                 break;
             case 1 when hasIds:
                 TestEvent[] changed = [.. append.Events[..last], append.Events[last] with { Type = "Other than it was" }];
@@ -131,7 +134,9 @@ public sealed class StoreModelTests : IDisposable
     {
         var known = _model.Get(entity);
         if (known.Events.Count == 0) return;
-        await ShouldBeAsync(new TestAppend(entity, [new TestEvent("X", Id: known.Life.EventId(known.Events.Count + 1 + _random.Next(3)))]), AppendStatus.ReservedEventId);
+        await ShouldBeAsync(
+            new TestAppend(entity, [new TestEvent("X", Id: known.Life.EventId(known.Events.Count + 1 + _random.Next(3)))]),
+            AppendStatus.ReservedEventId);
     }
 
     private async Task EraseAsync(string entity)
@@ -176,14 +181,16 @@ public sealed class StoreModelTests : IDisposable
     {
         var known = _model.Get(entity);
         var presence = (await _fixture.FindAsync(entity)).Presence;
-        presence.ShouldBe(known.Events.Count > 0 ? EntityPresence.Alive : known.IsErased ? EntityPresence.Erased : EntityPresence.Unknown, Where(entity));
+        var absent = known.IsErased ? EntityPresence.Erased : EntityPresence.Unknown;
+        presence.ShouldBe(known.Events.Count > 0 ? EntityPresence.Alive : absent, Where(entity));
         if (known.Events.Count == 0) return;
         ShouldBeEqual((await _fixture.HistoryAsync(entity))!, known.Events, entity);
         var actor = await _fixture.ActorAsync(entity);
         (actor.Life, actor.DurableSeq).ShouldBe((known.Life, known.Events.Count), Where(entity));
         var description = (await actor.DescribeAsync(CancellationToken.None))!.Value;
         (description.Seq, description.Life).ShouldBe((known.Events.Count, known.Life), Where(entity));
-        var aggregates = known.Events.Select(e => e.Aggregate.Length > 0 ? e.Aggregate : "Default").Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+        var aggregates = known.Events.Select(e => e.Aggregate.Length > 0 ? e.Aggregate : "Default").Distinct(StringComparer.Ordinal)
+            .Order(StringComparer.Ordinal);
         string.Join(' ', description.Aggregates).ShouldBe(string.Join(' ', aggregates), Where(entity));
         if (known.Events.All(e => e.Aggregate.Length > 0)) return;
         var state = await _fixture.StateAsync(entity);

@@ -7,10 +7,12 @@ namespace Warp.Http.Tests.Storage;
 
 /// <summary>An event as a caller sends it.</summary>
 internal sealed record TestEvent(
-    string Type, string Payload = "{}", string? Id = null, string? Aggregate = null, int SchemaVersion = 1, string? Metadata = null, string? OccurredAt = null);
+    string Type, string Payload = "{}", string? Id = null, string? Aggregate = null, int SchemaVersion = 1, string? Metadata = null,
+    string? OccurredAt = null);
 
 internal sealed record TestAppend(
-    string Entity, TestEvent[] Events, ExpectedSeq Expect = default, string? Key = null, AppendCondition? When = null, bool Recreate = false)
+    string Entity, TestEvent[] Events, ExpectedSeq Expect = default, string? Key = null, AppendCondition? When = null,
+    bool Recreate = false)
 {
     public AppendCommand ToCommand()
     {
@@ -41,7 +43,8 @@ internal sealed record TestAppend(
 
 /// <summary>An event as it was read back.</summary>
 internal sealed record StoredEvent(
-    long Seq, string Id, string Type, string Payload, string Aggregate, int SchemaVersion, string Metadata, string OccurredAt, long RecordedAtMs)
+    long Seq, string Id, string Type, string Payload, string Aggregate, int SchemaVersion, string Metadata, string OccurredAt,
+    long RecordedAtMs)
 {
     public static StoredEvent Of(in RecordedEvent recorded, Life life)
     {

@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Warp.Http.Tests.Storage;
 
-/// <summary>A journal's WAL as a test cuts it: where its transactions end (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).</summary>
+/// <summary>
+/// A journal's WAL as a test cuts it: where its transactions end (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
+/// </summary>
 internal static class WalFile
 {
     private const int HeaderBytes = 32;

@@ -29,7 +29,8 @@ internal sealed class WriterGate : IDisposable
             Interlocked.Decrement(ref _waiting);
         }
 
-        if (_refusals.AddOrUpdate(step, -1, (_, left) => left < 0 ? left : left - 1) >= 0) throw new StorageException($"The test refuses {step}.");
+        if (_refusals.AddOrUpdate(step, -1, (_, left) => left < 0 ? left : left - 1) >= 0)
+            throw new StorageException($"The test refuses {step}.");
     }
 
     public void Dispose()
