@@ -40,6 +40,7 @@ public sealed partial class EntityActor
 
     private void BecomeLife(long number, long lastSeq)
     {
+        EntityMetrics.Activated.Add(1);
         _life = new EntityLife(new EntityRef(Name, Tag, number), lastSeq);
         _lastSeq = lastSeq;
         _erased = false;

@@ -98,7 +98,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     {
         for (var handled = 0; ; handled++)
         {
-            var command = _carried ?? _mailbox.TakeAll_OwnerOnly();
+            var command = _carried ?? TakeAll();
             if (command is null)
             {
                 if (_mailbox.TryLeave_OwnerOnly()) return;
@@ -121,6 +121,16 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
 
             if (!Handle(command, mayReadDisk: false)) return;
         }
+    }
+
+    private EntityCommand? TakeAll()
+    {
+        var oldest = _mailbox.TakeAll_OwnerOnly();
+        if (oldest is null) return null;
+        var waiting = 0;
+        for (IMailed<EntityCommand>? command = oldest; command is not null; command = command.Next) waiting++;
+        EntityMetrics.MailboxDepth.Record(waiting);
+        return oldest;
     }
 
     /// <summary>Judges one command. False if it was suspended: the mailbox stays owned until its <see cref="Resume"/>.</summary>

@@ -6,14 +6,10 @@ namespace Warp.Http.Entities;
 /// <remarks>Belongs to the actor's drainer.</remarks>
 internal sealed class IdIndex
 {
-    private const int BytesPerEntry = 48;
-
     private readonly Dictionary<ulong, int> _newest = [];
     private readonly List<(long Seq, int Older)> _entries = [];
 
     public bool IsEmpty => _entries.Count == 0;
-
-    public long Bytes => _entries.Count * BytesPerEntry;
 
     public void Add(ulong hash, long seq)
     {
