@@ -53,16 +53,18 @@ public sealed partial class EntityRegistry
         var certainUpTo = long.MaxValue; // beyond the last name of a source that had more, another name may be missing
         foreach (var run in lease.View.Runs)
         {
-            var reader = run.Rent();
-            var read = 0;
-            long last = 0;
-            reader.ListNames(after, ListBatch, (number, name) =>
+            var (read, last) = run.Read((after, names), static (reader, page) =>
             {
-                names[number] = name;
-                last = number;
-                read++;
+                var read = 0;
+                long last = 0;
+                reader.ListNames(page.after, ListBatch, (number, name) =>
+                {
+                    page.names[number] = name;
+                    last = number;
+                    read++;
+                });
+                return (read, last);
             });
-            run.Return(reader);
             if (read == ListBatch) certainUpTo = Math.Min(certainUpTo, last);
         }
 

@@ -22,9 +22,11 @@ internal sealed class StoredEvents(View view, EntityLife life) : IDisposable
         {
             foreach (var run in view.Runs)
             {
-                var reader = run.Rent();
-                reader.VisitIds(entity, ids.Add);
-                run.Return(reader);
+                run.Read((entity, ids), static (reader, of) =>
+                {
+                    reader.VisitIds(of.entity, of.ids.Add);
+                    return true;
+                });
             }
         }
 

@@ -32,18 +32,8 @@ internal sealed partial class Maintenance
         }
     }
 
-    private static bool Holds(Run run, List<long> entities)
-    {
-        var reader = run.Rent();
-        try
-        {
-            return entities.Exists(entity => reader.LastSeq(entity) > 0 || reader.HoldsName(entity));
-        }
-        finally
-        {
-            run.Return(reader);
-        }
-    }
+    private static bool Holds(Run run, List<long> entities) =>
+        run.Read(entities, static (reader, entities) => entities.Exists(entity => reader.LastSeq(entity) > 0 || reader.HoldsName(entity)));
 
     /// <summary>Copies a run without the fenced lives and puts the copy in its place.</summary>
     private void Rewrite(Run old)
@@ -51,11 +41,15 @@ internal sealed partial class Maintenance
         var id = _catalog.NextFileId();
         using (var builder = new RunBuilder(_directory, id, _idSeed))
         {
-            CopyTo(builder, old);
+            old.Read(builder, (reader, to) =>
+            {
+                Copy(reader, to);
+                return true;
+            });
             builder.Finish(old.FirstPosition, old.LastPosition, old.LastMs);
         }
 
-        var run = Run.Open(_directory, id);
+        var run = Run.Open(_directory, id, _onDamage);
         StorageMetrics.SealedBytes.Add(run.Bytes);
         NameInCatalog(run, StoreStep.RewriteBuilt, () => _catalog.Replaced(old.Id, new RunEntry(run.Id, run.FirstPosition, run.LastPosition)));
         _options.AtStep?.Invoke(StoreStep.RewriteNamed);
@@ -65,22 +59,17 @@ internal sealed partial class Maintenance
         _views.Replace(view => new View(view.Runs.Replace(old, run), view.Memtables));
     }
 
-    private void CopyTo(RunBuilder builder, Run run)
+    private void Copy(RunReader reader, RunBuilder builder)
     {
-        var reader = run.Rent();
-        try
-        {
-            using var names = reader.PrepareOnce("SELECT entity, name FROM names ORDER BY entity");
-            while (names.Step())
-                if (!_tombstones.IsFenced(names.Int64(0))) builder.AddName(names.Int64(0), NameTag.Of(names.Blob(1), _nameSecret), names.Blob(1));
-            using var pieces = reader.PrepareOnce(
-                "SELECT p.id, first_seq, last_seq, first_pos, last_pos, min_ms, max_ms, raw_len, aggregates, body, i.hashes FROM piece p LEFT JOIN ids i USING(id) ORDER BY p.id");
-            while (pieces.Step())
-                if (!_tombstones.IsFenced(Piece.EntityOf(pieces.Int64(0)))) builder.CopyPiece(pieces, pieces.Blob(10));
-        }
-        finally
-        {
-            run.Return(reader);
-        }
+        using var names = reader.PrepareOnce("SELECT entity, name FROM names ORDER BY entity");
+        while (names.Step())
+            if (!_tombstones.IsFenced(names.Int64(0))) builder.AddName(names.Int64(0), NameTag.Of(names.Blob(1), _nameSecret), names.Blob(1));
+        using var pieces = reader.PrepareOnce(
+            "SELECT p.id, first_seq, last_seq, first_pos, last_pos, min_ms, max_ms, raw_len, aggregates, body, i.hashes FROM piece p LEFT JOIN ids i USING(id) ORDER BY p.id");
+        while (pieces.Step())
+            if (!_tombstones.IsFenced(Piece.EntityOf(pieces.Int64(0)))) builder.CopyPiece(pieces, pieces.Blob(10));
+        using var states = reader.PrepareOnce("SELECT id >> 8, body FROM snap ORDER BY id");
+        while (states.Step())
+            if (!_tombstones.IsFenced(states.Int64(0))) builder.AddState(states.Int64(0), states.Blob(1));
     }
 }

@@ -25,6 +25,7 @@ internal sealed partial class Maintenance : IDisposable
     private readonly StoreOptions _options;
     private readonly byte[] _nameSecret;
     private readonly long _idSeed;
+    private readonly Action<DamagedDataException> _onDamage;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Thread _thread;
@@ -38,10 +39,10 @@ internal sealed partial class Maintenance : IDisposable
     private volatile bool _stopping;
 
     public Maintenance(string name, string directory, Catalog catalog, ViewHolder views, HighWaterMark mark, Tombstones tombstones, IEnumerable<long> emptyJournals, byte[] nameSecret,
-        StoreOptions options, TimeProvider time, ILogger logger)
+        Action<DamagedDataException> onDamage, StoreOptions options, TimeProvider time, ILogger logger)
     {
-        (_directory, _catalog, _views, _mark, _tombstones, _nameSecret, _options, _time, _logger) =
-            (directory, catalog, views, mark, tombstones, nameSecret, options, time, logger);
+        (_directory, _catalog, _views, _mark, _tombstones, _nameSecret, _onDamage, _options, _time, _logger) =
+            (directory, catalog, views, mark, tombstones, nameSecret, onDamage, options, time, logger);
         _idSeed = EventIdHash.SeedOf(nameSecret);
         _emptyJournals = [.. emptyJournals];
         _thread = new Thread(Loop) { Name = name, IsBackground = true };
@@ -189,7 +190,7 @@ internal sealed partial class Maintenance : IDisposable
             builder.Finish(sealing[0].FirstPosition, sealing[^1].LastPosition, sealing[^1].LastCommittedMs);
         }
 
-        var run = Run.Open(_directory, id);
+        var run = Run.Open(_directory, id, _onDamage);
         StorageMetrics.SealedBytes.Add(run.Bytes);
         return run;
     }

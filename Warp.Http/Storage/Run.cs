@@ -17,14 +17,17 @@ internal sealed class Run : IDisposable
 
     private readonly ConcurrentBag<RunReader> _idle = [];
     private readonly BloomFilter _filter;
+    private readonly Action<DamagedDataException> _onDamage;
     private int _references;
+    private volatile bool _closed;
     private TaskCompletionSource? _gone;
 
-    private Run(long id, string path, RunReader first)
+    private Run(long id, string path, RunReader first, Action<DamagedDataException> onDamage)
     {
         Id = id;
         Path = path;
-        (FirstPosition, LastPosition, LastMs, Names, _filter) = first.ReadMeta();
+        _onDamage = onDamage;
+        (FirstPosition, LastPosition, LastMs, Names, States, _filter) = first.ReadMeta();
         Bytes = new FileInfo(path).Length;
         _idle.Add(first);
     }
@@ -43,16 +46,22 @@ internal sealed class Run : IDisposable
     /// <summary>Entities first seen in this run.</summary>
     public long Names { get; }
 
+    /// <summary>Stored states in it.</summary>
+    public long States { get; }
+
     public long Bytes { get; }
 
-    public static Run Open(string directory, long id)
+    /// <param name="directory">The shard's.</param>
+    /// <param name="id">The file's number.</param>
+    /// <param name="onDamage">Told of damage that any later read finds, on the reader's thread.</param>
+    public static Run Open(string directory, long id, Action<DamagedDataException> onDamage)
     {
         var path = RunBuilder.PathOf(directory, id);
         if (!File.Exists(path)) throw new DamagedDataException($"{System.IO.Path.GetFileName(path)} is named by the catalog but is not there.");
         var reader = new RunReader(path);
         try
         {
-            return new Run(id, path, reader);
+            return new Run(id, path, reader, onDamage);
         }
         catch
         {
@@ -64,12 +73,30 @@ internal sealed class Run : IDisposable
     /// <summary>False = no entity with this tag was first seen here; no file is touched.</summary>
     public bool MayHold(NameTag tag) => _filter.MayContain(tag.High);
 
-    public RunReader Rent() => _idle.TryTake(out var reader) ? reader : new RunReader(Path);
-
-    public void Return(RunReader reader)
+    /// <summary>
+    /// The one way to read it: with a connection that nobody else uses meanwhile. Whoever reads holds a lease of a view with this run.
+    /// Damage is told to the shard before it is thrown.
+    /// </summary>
+    public T Read<TState, T>(TState state, Func<RunReader, TState, T> read)
+        where TState : allows ref struct
     {
-        if (_idle.Count >= IdleReadersMax) reader.Dispose();
-        else _idle.Add(reader);
+        // A closed run's file may be gone, which must not look like damage: to get here without a lease is a bug.
+        ObjectDisposedException.ThrowIf(_closed, this);
+        RunReader? reader = null;
+        try
+        {
+            if (!_idle.TryTake(out reader)) reader = new RunReader(Path);
+            var result = read(reader, state);
+            Return(reader);
+            return result;
+        }
+        catch (Exception e)
+        {
+            // Its statements may stand anywhere; it is not used again.
+            reader?.Dispose();
+            if (e is DamagedDataException damage) _onDamage(damage);
+            throw;
+        }
     }
 
     public void AddReference() => Interlocked.Increment(ref _references);
@@ -89,6 +116,7 @@ internal sealed class Run : IDisposable
 
     public void Dispose()
     {
+        _closed = true;
         while (_idle.TryTake(out var reader)) reader.Dispose();
         if (Volatile.Read(ref _gone) is not { } gone) return;
         try
@@ -101,5 +129,11 @@ internal sealed class Run : IDisposable
             // The catalog no longer names the file, so the next start deletes it; whoever waits for its end must know now.
             gone.SetException(e);
         }
+    }
+
+    private void Return(RunReader reader)
+    {
+        if (_idle.Count >= IdleReadersMax) reader.Dispose();
+        else _idle.Add(reader);
     }
 }

@@ -20,6 +20,7 @@ internal sealed class RunBuilder : IDisposable
     private readonly SqliteStatement _insertPiece;
     private readonly SqliteStatement _insertIds;
     private readonly SqliteStatement _insertName;
+    private readonly SqliteStatement _insertState;
     private readonly SafeFileHandle _file;
     private readonly long _idSeed;
     private readonly ArrayBufferWriter<byte> _body = new(Piece.RawBytesMax + 4096);
@@ -27,6 +28,8 @@ internal sealed class RunBuilder : IDisposable
     private readonly AggregateNames _aggregates = new();
     private readonly List<NameTag> _tags = [];
 
+    private long _lastStateId;
+    private long _states;
     private long _entity;
     private int _ordinal;
     private long _firstSeq;
@@ -54,11 +57,13 @@ internal sealed class RunBuilder : IDisposable
               last_pos INTEGER NOT NULL, min_ms INTEGER NOT NULL, max_ms INTEGER NOT NULL, raw_len INTEGER NOT NULL, aggregates BLOB NOT NULL, body BLOB NOT NULL);
             CREATE TABLE ids(id INTEGER PRIMARY KEY, hashes BLOB NOT NULL);
             CREATE TABLE names(entity INTEGER PRIMARY KEY, tag INTEGER NOT NULL, name BLOB NOT NULL);
+            CREATE TABLE snap(id INTEGER PRIMARY KEY, body BLOB NOT NULL);
             BEGIN;
             """);
         _insertPiece = _database.Prepare("INSERT INTO piece VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         _insertIds = _database.Prepare("INSERT INTO ids VALUES(?, ?)");
         _insertName = _database.Prepare("INSERT INTO names VALUES(?, ?, ?)");
+        _insertState = _database.Prepare("INSERT INTO snap VALUES(?, ?)");
         _file = File.OpenHandle(Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
     }
 
@@ -72,6 +77,18 @@ internal sealed class RunBuilder : IDisposable
     {
         _insertName.Bind(1, entity).Bind(2, (long)tag.High).Bind(3, name).Run();
         _tags.Add(tag);
+    }
+
+    /// <summary>Adds a stored state; entities come in ascending order, the states of one in any.</summary>
+    public void AddState(long entity, ReadOnlySpan<byte> body)
+    {
+        var id = RunReader.FirstStateId(entity);
+        if (_lastStateId >= id) id = _lastStateId + 1;
+        if (id > RunReader.LastStateId(entity)) return; // a state saves time and nothing else
+        _insertState.Bind(1, id).Bind(2, body).Run();
+        _lastStateId = id;
+        _states++;
+        SyncNowAndThen(body.Length);
     }
 
     /// <summary>Adds the next slice; one that is larger than a piece is split between events.</summary>
@@ -142,6 +159,7 @@ internal sealed class RunBuilder : IDisposable
         meta.Bind(1, "last_ms").Bind(2, lastMs).Run();
         meta.Bind(1, "events").Bind(2, Events).Run();
         meta.Bind(1, "names").Bind(2, _tags.Count).Run();
+        meta.Bind(1, "states").Bind(2, _states).Run();
         meta.Bind(1, "filter").Bind(2, filter.Bytes).Run();
         meta.Bind(1, "filter_crc").Bind(2, Crc32C.Compute(filter.Bytes)).Run(); // a bit that is lost there would hide an entity
         _database.Execute("COMMIT");

@@ -15,6 +15,7 @@ internal sealed class RunReader : IDisposable
     private readonly SqliteStatement _byTag;
     private readonly SqliteStatement _hasName;
     private readonly SqliteStatement _names;
+    private readonly SqliteStatement _states;
 
     public RunReader(string path)
     {
@@ -28,9 +29,15 @@ internal sealed class RunReader : IDisposable
         _byTag = _database.Prepare("SELECT entity, name FROM names WHERE tag = ? ORDER BY entity DESC");
         _hasName = _database.Prepare("SELECT 1 FROM names WHERE entity = ?");
         _names = _database.Prepare("SELECT entity, name FROM names WHERE entity > ? ORDER BY entity LIMIT ?");
+        _states = _database.Prepare("SELECT body FROM snap WHERE id BETWEEN ? AND ?");
     }
 
-    public (long FirstPosition, long LastPosition, long LastMs, long Names, BloomFilter Filter) ReadMeta()
+    /// <summary>States of one entity in one run: a row's id is the entity's number above 8 bits and a count below.</summary>
+    public static long FirstStateId(long entity) => entity << 8;
+
+    public static long LastStateId(long entity) => (entity << 8) | 0xff;
+
+    public (long FirstPosition, long LastPosition, long LastMs, long Names, long States, BloomFilter Filter) ReadMeta()
     {
         using var meta = _database.PrepareOnce("SELECT value FROM meta WHERE key = ?");
         var format = Number("format");
@@ -40,7 +47,7 @@ internal sealed class RunReader : IDisposable
         var filter = BloomFilter.FromBytes(meta.Blob(0));
         meta.Reset();
         if (Number("filter_crc") != Crc32C.Compute(filter.Bytes)) throw new DamagedDataException("The checksum of a run's filter does not match.");
-        return (Number("first_pos"), Number("last_pos"), Number("last_ms"), Number("names"), filter);
+        return (Number("first_pos"), Number("last_pos"), Number("last_ms"), Number("names"), Number("states"), filter);
 
         long Number(string key)
         {
@@ -109,6 +116,28 @@ internal sealed class RunReader : IDisposable
         finally
         {
             _byTag.Reset();
+        }
+    }
+
+    /// <summary>The newest state of this aggregate and fingerprint that covers no more than <paramref name="seqMax"/>.</summary>
+    public StoredState? FindState(long entity, ReadOnlySpan<byte> aggregate, ulong fingerprint, long seqMax)
+    {
+        _states.Bind(1, FirstStateId(entity)).Bind(2, LastStateId(entity));
+        try
+        {
+            StoredState? found = null;
+            while (_states.Step())
+            {
+                var body = StateBody.Read(_states.Blob(0));
+                if (body.Fingerprint != fingerprint || body.Seq > seqMax || body.Seq <= (found?.Seq ?? 0) || !body.Aggregate.SequenceEqual(aggregate)) continue;
+                found = new StoredState(body.Seq, body.LastMs, body.Flags, body.State.ToArray());
+            }
+
+            return found;
+        }
+        finally
+        {
+            _states.Reset();
         }
     }
 

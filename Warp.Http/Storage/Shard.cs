@@ -12,33 +12,34 @@ internal sealed partial class Shard : IDisposable
     private readonly ViewHolder? _views;
     private readonly ShardWriter? _writer;
     private readonly Maintenance? _maintenance;
-    private readonly string? _damage;
+    private readonly ILogger _logger;
+    private string? _damage;
     private long _queuedBytes;
 
     public Shard(int index, DataDirectory directory, StoreOptions options, TimeProvider time, ILogger logger)
     {
         Index = index;
         _options = options;
+        _logger = logger;
         var path = directory.ShardPath(index);
         try
         {
             _catalog = new Catalog(Path.Combine(path, "catalog.db"));
             _mark = new HighWaterMark(Path.Combine(path, "mark"));
-            var recovered = new ShardRecovery(path, _catalog, _mark, options, logger).Recover();
+            var recovered = new ShardRecovery(path, _catalog, _mark, Quarantine, options, logger).Recover();
             RestoreTombstones(recovered);
             var id = _catalog.NextFileId();
             var journal = Journal.Create(path, id, options.Durability);
             _catalog.AddJournal(id);
             _views = new ViewHolder(new View([.. recovered.Runs], [.. recovered.Memtables, new Memtable(id, recovered.LastPosition + 1)]));
             _maintenance = new Maintenance(
-                $"warp-maintenance-{index:D3}", path, _catalog, _views, _mark, Tombstones, recovered.EmptyJournals, directory.NameSecret, options, time, logger);
+                $"warp-maintenance-{index:D3}", path, _catalog, _views, _mark, Tombstones, recovered.EmptyJournals, directory.NameSecret, Quarantine, options, time, logger);
             _writer = new ShardWriter($"warp-writer-{index:D3}", recovered, journal, path, _catalog, _views, _mark, options, _maintenance.Due, time, logger);
         }
         catch (DamagedDataException e)
         {
             // Its files stay as they are for whoever repairs or restores them; the other shards serve.
-            _damage = $"Shard {index} is out of service: {e.Message}";
-            LogDamaged(logger, index, e);
+            Quarantine(e);
             return;
         }
 
@@ -52,10 +53,10 @@ internal sealed partial class Shard : IDisposable
     public Tombstones Tombstones { get; } = new();
 
     /// <summary>Why the shard takes no reads and no appends; null if it does.</summary>
-    public string? Damage => _damage;
+    public string? Damage => Volatile.Read(ref _damage);
 
     /// <summary>What is wrong at the moment, for readiness; null = nothing.</summary>
-    public string? Trouble => _damage ?? Prefixed(_writer!.Trouble) ?? Prefixed(_maintenance!.Trouble) ?? Prefixed(_maintenance.StorageFull ? "The disk is nearly full; appends are refused." : null);
+    public string? Trouble => Damage ?? Prefixed(_writer!.Trouble) ?? Prefixed(_maintenance!.Trouble) ?? Prefixed(_maintenance.StorageFull ? "The disk is nearly full; appends are refused." : null);
 
     public long DurablePosition => _writer?.DurablePosition ?? 0;
 
@@ -64,7 +65,7 @@ internal sealed partial class Shard : IDisposable
     public int Epoch => _writer!.Epoch;
 
     /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
-    public ViewHolder Views => _views ?? throw new ShardUnavailableException(_damage!);
+    public ViewHolder Views => Damage is { } damage ? throw new ShardUnavailableException(damage) : _views!;
 
     /// <summary>
     /// Whether an append of so many bytes may be queued: <see cref="AppendStatus.Appended"/> = yes, and the bytes are counted until
@@ -72,7 +73,7 @@ internal sealed partial class Shard : IDisposable
     /// </summary>
     public AppendStatus Enter(int bytes)
     {
-        if (_damage is not null || _writer!.Trouble is not null) return AppendStatus.Unavailable;
+        if (Damage is not null || _writer!.Trouble is not null) return AppendStatus.Unavailable;
         if (_maintenance!.StorageFull) return AppendStatus.StorageFull;
         if (Interlocked.Add(ref _queuedBytes, bytes) <= _options.QueuedBytesMax) return AppendStatus.Appended;
         // One append alone may be larger than the whole bound; it goes through when nothing else waits.
@@ -86,6 +87,12 @@ internal sealed partial class Shard : IDisposable
     public void Enqueue(CommitItem item) => _writer!.Enqueue(item);
 
     public Life LifeOf(long number) => new(Index, number);
+
+    /// <summary>Takes the shard out of service, once and for the life of the process: stored bytes contradict themselves. Any thread.</summary>
+    public void Quarantine(DamagedDataException damage)
+    {
+        if (Interlocked.CompareExchange(ref _damage, $"Shard {Index} is out of service: {damage.Message}", null) is null) LogDamaged(_logger, Index, damage);
+    }
 
     /// <summary>Something for maintenance to do, as after a fence.</summary>
     public void MaintenanceDue() => _maintenance!.Due();

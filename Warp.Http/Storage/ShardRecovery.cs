@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Warp.Http.Storage;
 
 /// <summary>Brings a shard back from its files: runs as they are, journals row by row into memtables, each fact checked against the others.</summary>
-internal sealed partial class ShardRecovery(string directory, Catalog catalog, HighWaterMark mark, StoreOptions options, ILogger logger)
+internal sealed partial class ShardRecovery(string directory, Catalog catalog, HighWaterMark mark, Action<DamagedDataException> onDamage, StoreOptions options, ILogger logger)
 {
     private readonly List<Run> _runs = [];
     private readonly List<Memtable> _memtables = [];
@@ -60,7 +60,7 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
 
     private void OpenRun(RunEntry entry)
     {
-        var run = Named(() => Run.Open(directory, entry.Id));
+        var run = Named(() => Run.Open(directory, entry.Id, onDamage));
         _runs.Add(run);
         if (run.FirstPosition != entry.FirstPosition || run.LastPosition != entry.LastPosition || run.FirstPosition != _lastPosition + 1)
             throw new DamagedDataException($"Run {entry.Id} covers {run.FirstPosition} to {run.LastPosition}; the catalog says {entry.FirstPosition} to {entry.LastPosition}, and {_lastPosition + 1} is due.");

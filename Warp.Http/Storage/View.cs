@@ -59,9 +59,7 @@ internal sealed class View
             if (Memtables[i].Slices(entity) is [.., var last]) return last.FirstSeq + last.Count - 1;
         for (var i = Runs.Length - 1; i >= 0; i--)
         {
-            var reader = Runs[i].Rent();
-            var last = reader.LastSeq(entity);
-            Runs[i].Return(reader);
+            var last = Runs[i].Read(entity, static (reader, entity) => reader.LastSeq(entity));
             if (last > 0) return last;
         }
 
@@ -93,9 +91,11 @@ internal sealed class View
         {
             foreach (var run in Runs)
             {
-                var reader = run.Rent();
-                reader.Summarize(entity, summary);
-                run.Return(reader);
+                run.Read((entity, summary), static (reader, of) =>
+                {
+                    reader.Summarize(of.entity, of.summary);
+                    return true;
+                });
             }
         }
 
@@ -110,13 +110,30 @@ internal sealed class View
         for (var i = Runs.Length - 1; i >= 0; i--)
         {
             if (!Runs[i].MayHold(tag)) continue;
-            var reader = Runs[i].Rent();
-            var entity = reader.FindName(tag, name);
-            Runs[i].Return(reader);
+            var entity = Runs[i].Read(new NameToFind(tag, name), static (reader, sought) => reader.FindName(sought.Tag, sought.Name));
             if (entity != 0 && alive(entity)) return entity;
         }
 
         return 0;
+    }
+
+    /// <summary>
+    /// The newest stored state of the entity's aggregate with this fingerprint that covers no more than <paramref name="seqMax"/>. May read runs.
+    /// </summary>
+    public bool TryFindState(long entity, ReadOnlySpan<byte> aggregate, ulong fingerprint, long seqMax, out StoredState state)
+    {
+        for (var i = Runs.Length - 1; i >= 0; i--)
+        {
+            if (Runs[i].States == 0) continue;
+            var found = Runs[i].Read(
+                new StateToFind(entity, aggregate, fingerprint, seqMax), static (reader, sought) => reader.FindState(sought.Entity, sought.Aggregate, sought.Fingerprint, sought.SeqMax));
+            if (found is null) continue;
+            state = found.Value;
+            return true;
+        }
+
+        state = default;
+        return false;
     }
 
     /// <summary>Visits the entity's slices that touch <paramref name="from"/> to <paramref name="to"/>, each once, in order.</summary>
@@ -139,16 +156,8 @@ internal sealed class View
         if (from >= FirstSeqInMemory(entity)) return true;
         for (var i = 0; i < Runs.Length; i++)
         {
-            var run = Runs[descending ? Runs.Length - 1 - i : i];
-            var reader = run.Rent();
-            try
-            {
-                if (!reader.Visit(entity, from, to, descending, ref visitor)) return false;
-            }
-            finally
-            {
-                run.Return(reader);
-            }
+            var visit = new RunVisit<TVisitor>(entity, from, to, descending, ref visitor);
+            if (!Runs[descending ? Runs.Length - 1 - i : i].Read(visit, static (reader, v) => reader.Visit(v.Entity, v.From, v.To, v.Descending, ref v.Visitor))) return false;
         }
 
         return true;
@@ -184,5 +193,29 @@ internal sealed class View
         }
 
         return descending ? low - 1 : low;
+    }
+
+    private readonly ref struct RunVisit<TVisitor>(long entity, long from, long to, bool descending, ref TVisitor visitor)
+        where TVisitor : ISliceVisitor
+    {
+        public readonly ref TVisitor Visitor = ref visitor;
+        public readonly long Entity = entity;
+        public readonly long From = from;
+        public readonly long To = to;
+        public readonly bool Descending = descending;
+    }
+
+    private readonly ref struct NameToFind(NameTag tag, ReadOnlySpan<byte> name)
+    {
+        public readonly NameTag Tag = tag;
+        public readonly ReadOnlySpan<byte> Name = name;
+    }
+
+    private readonly ref struct StateToFind(long entity, ReadOnlySpan<byte> aggregate, ulong fingerprint, long seqMax)
+    {
+        public readonly long Entity = entity;
+        public readonly ReadOnlySpan<byte> Aggregate = aggregate;
+        public readonly ulong Fingerprint = fingerprint;
+        public readonly long SeqMax = seqMax;
     }
 }
