@@ -14,7 +14,10 @@ public class WarpApp : WebApplicationFactory<Program>
     public WarpApp() => UseKestrel(0);
 
     /// <summary>Every answer that comes through it is held to openapi.yaml.</summary>
-    public HttpClient Http => field ??= CreateDefaultClient(new ContractHandler(OpenApiDocument.Instance));
+    public HttpClient Http => field ??= CreateDefaultClient(new ContractHandler(OpenApiDocument.Instance, MayFail));
+
+    /// <summary>A test breaks the service on purpose; before the first request only.</summary>
+    internal bool MayFail { get; set; }
 
     /// <summary>Looks at nothing: for hostile requests, streams, and whoever wants the bytes.</summary>
     public HttpClient Bare => field ??= CreateDefaultClient();

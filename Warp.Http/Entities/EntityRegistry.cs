@@ -75,13 +75,13 @@ public sealed partial class EntityRegistry
     public (int Shard, int Epoch) EpochOf(ReadOnlySpan<byte> name)
     {
         var shard = Store.ShardOf(name);
-        return (shard.Index, shard.Damage is null ? shard.Epoch : 0);
+        return (shard.Index, shard.Epoch);
     }
 
     /// <summary>True with the live actor if the entity is in memory and there is something of it to read: the hot path of reads, without allocation.</summary>
     public bool TryGetLive(ReadOnlySpan<byte> name, out EntityActor? actor)
     {
-        if (!_bySpan.TryGetValue(name, out actor) || actor.Published is null) return false;
+        if (!_bySpan.TryGetValue(name, out actor) || actor.Published is null || actor.Shard.Damage is not null) return false;
         actor.LastUsed = Clock;
         return true;
     }

@@ -5,6 +5,9 @@ public enum CommitKind
     Append,
     Fence,
 
+    /// <summary>A folded state; takes no position.</summary>
+    State,
+
     /// <summary>Writes nothing; ends when everything enqueued before it is durable, or fails with it.</summary>
     Barrier,
 
@@ -37,10 +40,10 @@ public abstract class CommitItem : IQueued<CommitItem>
     /// <summary>The life that an append or a fence belongs to.</summary>
     public EntityRef? EntityRef { get; set; }
 
-    /// <summary>Seq of an append's first event; a fence's is the number of events it erases.</summary>
+    /// <summary>Seq of an append's first event; a fence's is the number of events it erases, a state's the seq that it covers.</summary>
     public long FirstSeq { get; set; }
 
-    /// <summary>Events of an append; 1 for a fence.</summary>
+    /// <summary>Events of an append; 1 for a fence, 0 for a state.</summary>
     public virtual int Count => 0;
 
     public virtual ReadOnlySpan<byte> Key => default;

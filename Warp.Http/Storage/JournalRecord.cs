@@ -10,6 +10,9 @@ internal enum RecordKind : byte
 
     /// <summary>An erasure's fence: what stands after it for this entity does not exist.</summary>
     Fence = 2,
+
+    /// <summary>A folded state, which takes no position: a shortcut that may be dropped at any time.</summary>
+    State = 3,
 }
 
 /// <summary>
@@ -42,7 +45,7 @@ internal readonly ref struct JournalRecord
 
     public uint BodyCrc { get; private init; }
 
-    /// <summary>Encoded events, or a <see cref="FenceBody"/>.</summary>
+    /// <summary>Encoded events, a <see cref="FenceBody"/> or a <see cref="StateBody"/>.</summary>
     public ReadOnlySpan<byte> Body { get; private init; }
 
     /// <summary>Bytes of the whole record.</summary>
@@ -51,8 +54,8 @@ internal readonly ref struct JournalRecord
     /// <summary>Where the name begins, from the start of the record.</summary>
     public int NameOffset => HeaderBytes + NameTag.Bytes + Varint.SizeOf((ulong)Name.Length);
 
-    /// <summary>Positions the record takes: one an event, one for a fence.</summary>
-    public int Positions => Kind == RecordKind.Append ? Count : 1;
+    /// <summary>Positions the record takes: one an event, one for a fence, none for a state.</summary>
+    public int Positions => Kind == RecordKind.Fence ? 1 : Count;
 
     public static int Size(ReadOnlySpan<byte> name, ReadOnlySpan<byte> key, int bodyLength) =>
         HeaderBytes + (name.IsEmpty ? 0 : NameTag.Bytes + TextSize(name)) + TextSize(key) + bodyLength;

@@ -37,6 +37,7 @@ internal sealed partial class Maintenance : IDisposable
     private string? _trouble;
     private volatile bool _storageFull;
     private volatile bool _stopping;
+    private volatile bool _quarantined;
 
     public Maintenance(string name, string directory, Catalog catalog, ViewHolder views, HighWaterMark mark, Tombstones tombstones, IEnumerable<long> emptyJournals, byte[] nameSecret,
         Action<DamagedDataException> onDamage, StoreOptions options, TimeProvider time, ILogger logger)
@@ -73,6 +74,9 @@ internal sealed partial class Maintenance : IDisposable
         }
     }
 
+    /// <summary>The shard's files contradict themselves: none of them is changed any more. Any thread.</summary>
+    public void Quarantine() => _quarantined = true;
+
     public void Stop()
     {
         _stopping = true;
@@ -86,6 +90,12 @@ internal sealed partial class Maintenance : IDisposable
     {
         while (!_stopping)
         {
+            if (_quarantined)
+            {
+                _due.WaitOne(); // until the end
+                continue;
+            }
+
             try
             {
                 WatchRoom();
@@ -96,9 +106,15 @@ internal sealed partial class Maintenance : IDisposable
                 Erase();
                 Volatile.Write(ref _trouble, null);
             }
+            catch (DamagedDataException e)
+            {
+                // Trying again would find the same, and sealing around it would lose what is damaged.
+                _onDamage(e);
+                continue;
+            }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                Volatile.Write(ref _trouble, e is DamagedDataException ? $"Stored data is damaged: {e.Message}" : "Sealing failed; it is tried again every second.");
+                Volatile.Write(ref _trouble, "Sealing failed; it is tried again every second.");
                 LogFailed(_logger, e);
             }
 
@@ -187,12 +203,26 @@ internal sealed partial class Maintenance : IDisposable
                     foreach (ref readonly var slice in memtable.Slices(entity)) builder.Add(entity, slice.Open());
             }
 
+            AddStates(builder, sealing);
             builder.Finish(sealing[0].FirstPosition, sealing[^1].LastPosition, sealing[^1].LastCommittedMs);
         }
 
         var run = Run.Open(_directory, id, _onDamage);
         StorageMetrics.SealedBytes.Add(run.Bytes);
         return run;
+    }
+
+    /// <summary>Of each entity and aggregate the newest: the last memtable that holds one decides.</summary>
+    private void AddStates(RunBuilder builder, ImmutableArray<Memtable> sealing)
+    {
+        var states = sealing.SelectMany((memtable, place) => memtable.States.Select(state => (State: state, Place: place))).Where(s => !_tombstones.IsFenced(s.State.Entity));
+        foreach (var (state, place) in states.OrderBy(s => s.State.Entity))
+        {
+            var aggregate = StateBody.Read(state.Body.Span).Aggregate;
+            var newer = false;
+            for (var i = place + 1; i < sealing.Length && !newer; i++) newer = sealing[i].TryFindState(state.Entity, aggregate, out _);
+            if (!newer) builder.AddState(state.Entity, state.Body.Span);
+        }
     }
 
     /// <summary>Until the catalog names it, a run is nobody's: if the catalog does not take it, the next try builds another and this one goes.</summary>

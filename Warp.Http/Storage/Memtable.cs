@@ -25,6 +25,9 @@ internal readonly record struct MemName(long Entity, NameTag Tag, byte[] Chunk, 
     public ReadOnlySpan<byte> Name => Chunk.AsSpan(At, Length);
 }
 
+/// <summary>A state as it stands in a memtable; the one before it, of the same entity and another aggregate, hangs behind.</summary>
+internal sealed record MemState(long Entity, ReadOnlyMemory<byte> Body, MemState? Next);
+
 internal readonly record struct MemFence(long Entity, FenceBody Body, long Events, long CommittedMs);
 
 /// <summary>A journal's rows in memory, indexed by entity, until they are sealed into a run. Holds durable rows only.</summary>
@@ -33,6 +36,7 @@ internal sealed class Memtable(long journalId, long firstPosition)
 {
     private readonly ConcurrentDictionary<long, AppendOnlyList<MemSlice>> _logs = new();
     private readonly ConcurrentDictionary<NameTag, long> _byName = new();
+    private readonly ConcurrentDictionary<long, MemState> _states = new();
     private readonly AppendOnlyList<MemName> _names = new();
     private readonly AppendOnlyList<MemFence> _fences = new();
     private long _bytes;
@@ -60,6 +64,29 @@ internal sealed class Memtable(long journalId, long firstPosition)
 
     public ICollection<long> Entities => _logs.Keys;
 
+    /// <summary>The newest state of each entity and aggregate.</summary>
+    public IEnumerable<MemState> States
+    {
+        get
+        {
+            foreach (var (_, first) in _states)
+                for (var state = first; state is not null; state = state.Next) yield return state;
+        }
+    }
+
+    /// <summary>The newest state of an entity and aggregate.</summary>
+    public bool TryFindState(long entity, ReadOnlySpan<byte> aggregate, out ReadOnlyMemory<byte> body)
+    {
+        for (var state = _states.GetValueOrDefault(entity); state is not null; state = state.Next)
+        {
+            body = state.Body;
+            if (StateBody.Read(body.Span).Aggregate.SequenceEqual(aggregate)) return true;
+        }
+
+        body = default;
+        return false;
+    }
+
     public ReadOnlySpan<MemSlice> Slices(long entity) => _logs.TryGetValue(entity, out var log) ? log.Items : default;
 
     /// <summary>The number under which a name was first seen in this memtable; of two lives the later.</summary>
@@ -85,6 +112,10 @@ internal sealed class Memtable(long journalId, long firstPosition)
             {
                 _fences.Append_WriterThreadOnly(new MemFence(record.Entity, FenceBody.Read(record.Body), record.FirstSeq, header.CommittedMs));
             }
+            else if (record.Kind == RecordKind.State)
+            {
+                LinkState(record.Entity, chunk.AsMemory(end - record.Body.Length, record.Body.Length));
+            }
             else
             {
                 if (!_logs.TryGetValue(record.Entity, out var log)) _logs[record.Entity] = log = new AppendOnlyList<MemSlice>();
@@ -99,5 +130,15 @@ internal sealed class Memtable(long journalId, long firstPosition)
         if (FirstCommittedMs == 0) FirstCommittedMs = header.CommittedMs;
         Volatile.Write(ref _bytes, _bytes + header.RawLength);
         Volatile.Write(ref _lastPosition, header.LastPosition);
+    }
+
+    /// <summary>The chain is never changed but replaced: a reader that has its head sees it whole.</summary>
+    private void LinkState(long entity, ReadOnlyMemory<byte> body)
+    {
+        var aggregate = StateBody.Read(body.Span).Aggregate;
+        MemState? chain = null;
+        for (var known = _states.GetValueOrDefault(entity); known is not null; known = known.Next)
+            if (!StateBody.Read(known.Body.Span).Aggregate.SequenceEqual(aggregate)) chain = known with { Next = chain };
+        _states[entity] = new MemState(entity, body, chain);
     }
 }

@@ -19,8 +19,7 @@ internal sealed partial class Shard : IDisposable
     public Shard(int index, DataDirectory directory, StoreOptions options, TimeProvider time, ILogger logger)
     {
         Index = index;
-        _options = options;
-        _logger = logger;
+        (_options, _logger) = (options, logger);
         var path = directory.ShardPath(index);
         try
         {
@@ -34,11 +33,11 @@ internal sealed partial class Shard : IDisposable
             _views = new ViewHolder(new View([.. recovered.Runs], [.. recovered.Memtables, new Memtable(id, recovered.LastPosition + 1)]));
             _maintenance = new Maintenance(
                 $"warp-maintenance-{index:D3}", path, _catalog, _views, _mark, Tombstones, recovered.EmptyJournals, directory.NameSecret, Quarantine, options, time, logger);
-            _writer = new ShardWriter($"warp-writer-{index:D3}", recovered, journal, path, _catalog, _views, _mark, options, _maintenance.Due, time, logger);
+            _writer = new ShardWriter(
+                $"warp-writer-{index:D3}", recovered, journal, path, _catalog, _views, _mark, Tombstones, options, _maintenance.Due, Quarantine, time, logger);
         }
         catch (DamagedDataException e)
         {
-            // Its files stay as they are for whoever repairs or restores them; the other shards serve.
             Quarantine(e);
             return;
         }
@@ -60,9 +59,12 @@ internal sealed partial class Shard : IDisposable
 
     public long DurablePosition => _writer?.DurablePosition ?? 0;
 
+    /// <summary>Bytes of events that stand in journals and memory alone.</summary>
+    public long UnsealedBytes => _views?.Current.Memtables.Sum(m => m.Bytes) ?? 0;
+
     public long QueuedBytes => Volatile.Read(ref _queuedBytes);
 
-    public int Epoch => _writer!.Epoch;
+    public int Epoch => _writer?.Epoch ?? 0;
 
     /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
     public ViewHolder Views => Damage is { } damage ? throw new ShardUnavailableException(damage) : _views!;
@@ -84,15 +86,21 @@ internal sealed partial class Shard : IDisposable
 
     public void Leave(int bytes) => Interlocked.Add(ref _queuedBytes, -bytes);
 
+    /// <summary>
+    /// Takes the shard out of service because its stored bytes contradict themselves, until the next start: no append, no read, no change of any
+    /// file, so that whoever repairs or restores it finds what there was. The other shards serve. Any thread; only the first reason counts.
+    /// </summary>
+    public void Quarantine(DamagedDataException reason)
+    {
+        if (Interlocked.CompareExchange(ref _damage, $"Shard {Index} is out of service: {reason.Message}", null) is not null) return;
+        LogDamaged(_logger, Index, reason);
+        _maintenance?.Quarantine();
+        _writer?.Quarantine();
+    }
+
     public void Enqueue(CommitItem item) => _writer!.Enqueue(item);
 
     public Life LifeOf(long number) => new(Index, number);
-
-    /// <summary>Takes the shard out of service, once and for the life of the process: stored bytes contradict themselves. Any thread.</summary>
-    public void Quarantine(DamagedDataException damage)
-    {
-        if (Interlocked.CompareExchange(ref _damage, $"Shard {Index} is out of service: {damage.Message}", null) is null) LogDamaged(_logger, Index, damage);
-    }
 
     /// <summary>Something for maintenance to do, as after a fence.</summary>
     public void MaintenanceDue() => _maintenance!.Due();

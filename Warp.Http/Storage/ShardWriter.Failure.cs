@@ -28,7 +28,7 @@ internal sealed partial class ShardWriter
         }
 
         CompleteGroup();
-        while (!TryReplaceJournal())
+        while (!_quarantined && !TryReplaceJournal())
         {
             RefuseQueued();
             if (_stopping) return;
@@ -58,6 +58,11 @@ internal sealed partial class ShardWriter
             _maintenanceDue();
             return true;
         }
+        catch (DamagedDataException e)
+        {
+            _onDamage(e);
+            return false;
+        }
         catch (IOException e)
         {
             Volatile.Write(ref _trouble, "A commit failed, and no new journal can be made; it is tried again every second.");
@@ -80,6 +85,11 @@ internal sealed partial class ShardWriter
     {
         _group.Clear();
         for (IQueued<CommitItem>? item = Take(); item is not null; item = item.Next) _group.Add((CommitItem)item);
+        RefuseGroup();
+    }
+
+    private void RefuseGroup()
+    {
         // An actor may have given their seqs under the epoch that stands: its next append would be written behind a hole.
         if (_group.Count > 0) Volatile.Write(ref _epoch, _epoch + 1);
         foreach (var item in _group)

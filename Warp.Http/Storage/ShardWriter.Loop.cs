@@ -26,7 +26,8 @@ internal sealed partial class ShardWriter
                 }
 
                 FillGroup(taken);
-                if (!CommitGroup()) Fail();
+                if (_quarantined) RefuseGroup();
+                else if (!CommitGroup()) Fail();
                 if (_trouble is not null) return; // stopped without a new journal: the failed one is not written again
                 RotateIfDue();
             }
@@ -114,12 +115,15 @@ internal sealed partial class ShardWriter
         _group.Clear();
     }
 
-    /// <summary>An actor may have judged before it saw a failure; what stands on events that failed must not be written.</summary>
+    /// <summary>
+    /// An actor may have judged before it saw a failure; what stands on events that failed must not be written. A state stands on durable events
+    /// alone, but one that comes after its life's fence would outlive the erasure.
+    /// </summary>
     private void RefuseStale()
     {
         foreach (var item in _group)
         {
-            if (item.Kind is CommitKind.Rotate || item.Epoch == _epoch) continue;
+            if (item.Kind is CommitKind.State ? !_tombstones.IsFenced(item.EntityRef!.Number) : item.Kind is CommitKind.Rotate || item.Epoch == _epoch) continue;
             item.Failure = CommitFailure.Refused;
             item.OnFailed_WriterThreadOnly();
         }
@@ -127,10 +131,11 @@ internal sealed partial class ShardWriter
 
     private BuiltRow BuildRow()
     {
-        int bytes = 0, records = 0, positions = 0;
+        int bytes = 0, records = 0, positions = 0, appends = 0;
         foreach (var item in _group)
         {
             if (item.Failure != CommitFailure.None || item.Kind is CommitKind.Barrier or CommitKind.Rotate) continue;
+            if (item.Kind == CommitKind.Append) appends++;
             if (item.EntityRef!.Number == 0)
             {
                 item.EntityRef.Number = ++_lastEntity;
@@ -149,14 +154,14 @@ internal sealed partial class ShardWriter
         foreach (var item in _group)
         {
             if (item.Failure != CommitFailure.None || item.Kind is CommitKind.Barrier or CommitKind.Rotate) continue;
-            var kind = item.Kind == CommitKind.Fence ? RecordKind.Fence : RecordKind.Append;
+            var kind = item.Kind switch { CommitKind.Fence => RecordKind.Fence, CommitKind.State => RecordKind.State, _ => RecordKind.Append };
             var written = JournalRecord.Write(to, kind, item.EntityRef!.Number, item.FirstSeq, item.Count, item.EntityRef.Tag, NameOf(item), item.Key, item.Body, item.BodyCrc);
             to = to[written..];
         }
 
         Debug.Assert(to.IsEmpty, "The records take exactly the bytes that were counted.");
         var header = new JournalRowHeader(_journal.Id, _journal.Rows, records, _durablePosition + 1, positions, bytes, _lastMs, _rowHash);
-        return new BuiltRow(header, chunk, at);
+        return new BuiltRow(header, chunk, at, appends);
 
         static ReadOnlySpan<byte> NameOf(CommitItem item) => item.IsFirstOfEntity ? item.EntityRef!.Name.Utf8 : default;
     }
@@ -184,10 +189,10 @@ internal sealed partial class ShardWriter
 
     private static void Measure(in BuiltRow row, long started)
     {
-        StorageMetrics.Appends.Add(row.Header.Records);
+        StorageMetrics.Appends.Add(row.Appends);
         StorageMetrics.Events.Add(row.Header.Positions);
         StorageMetrics.JournalBytes.Add(row.Header.RawLength);
-        StorageMetrics.GroupCommitAppends.Record(row.Header.Records);
+        StorageMetrics.GroupCommitAppends.Record(row.Appends);
         StorageMetrics.GroupCommitSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
     }
 
@@ -195,7 +200,7 @@ internal sealed partial class ShardWriter
     private void RotateIfDue()
     {
         if (_memtable.Bytes < _options.SealBytes) return;
-        while (!_stopping)
+        while (!_stopping && !_quarantined)
         {
             var sealing = _views.Current.Memtables.Length > 1;
             if (!sealing && HasNextJournal)
@@ -227,5 +232,5 @@ internal sealed partial class ShardWriter
         _views.Replace(view => new View(view.Runs, view.Memtables.Add(_memtable)));
     }
 
-    private readonly record struct BuiltRow(JournalRowHeader Header, byte[] Chunk, int At);
+    private readonly record struct BuiltRow(JournalRowHeader Header, byte[] Chunk, int At, int Appends);
 }

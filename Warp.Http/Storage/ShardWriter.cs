@@ -18,7 +18,9 @@ internal sealed partial class ShardWriter : IDisposable
     private readonly ViewHolder _views;
     private readonly HighWaterMark _mark;
     private readonly StoreOptions _options;
+    private readonly Tombstones _tombstones;
     private readonly Action _maintenanceDue;
+    private readonly Action<DamagedDataException> _onDamage;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Thread _thread;
@@ -36,17 +38,19 @@ internal sealed partial class ShardWriter : IDisposable
     private Journal? _nextJournal;
     private string? _trouble;
     private volatile bool _stopping;
+    private volatile bool _quarantined;
     private volatile bool _ended;
 
-    public ShardWriter(string name, RecoveredShard recovered, Journal journal, string directory, Catalog catalog, ViewHolder views, HighWaterMark mark, StoreOptions options,
-        Action maintenanceDue, TimeProvider time, ILogger logger)
+    public ShardWriter(string name, RecoveredShard recovered, Journal journal, string directory, Catalog catalog, ViewHolder views, HighWaterMark mark, Tombstones tombstones,
+        StoreOptions options, Action maintenanceDue, Action<DamagedDataException> onDamage, TimeProvider time, ILogger logger)
     {
         _journal = journal;
         _memtable = views.Current.Active;
         _lastEntity = recovered.LastEntity;
         _lastMs = recovered.LastMs;
         _durablePosition = recovered.LastPosition;
-        (_directory, _catalog, _views, _mark, _options, _maintenanceDue, _time, _logger) = (directory, catalog, views, mark, options, maintenanceDue, time, logger);
+        (_directory, _catalog, _views, _mark, _tombstones, _options) = (directory, catalog, views, mark, tombstones, options);
+        (_maintenanceDue, _onDamage, _time, _logger) = (maintenanceDue, onDamage, time, logger);
         _thread = new Thread(Loop) { Name = name, IsBackground = true };
     }
 
@@ -82,6 +86,13 @@ internal sealed partial class ShardWriter : IDisposable
 
     /// <summary>Maintenance has sealed something: a writer that waits for room looks again.</summary>
     public void RoomMade() => _wake.Set();
+
+    /// <summary>The shard's files contradict themselves: nothing is written any more, and whoever waits is refused. Any thread.</summary>
+    public void Quarantine()
+    {
+        _quarantined = true;
+        _wake.Set();
+    }
 
     /// <summary>Commits what is queued, then ends the thread. Later items are refused.</summary>
     public void Stop()

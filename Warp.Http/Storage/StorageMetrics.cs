@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 
 namespace Warp.Http.Storage;
@@ -19,4 +20,25 @@ internal static class StorageMetrics
     public static readonly Histogram<double> FsyncSeconds = Meter.CreateHistogram<double>(
         "warp_journal_commit_seconds", "s", "The journal's share of a group commit: write and fsync.");
     public static readonly Histogram<double> SealSeconds = Meter.CreateHistogram<double>("warp_seal_seconds", "s", "Sealing memtables into a run.");
+
+    private static readonly ConcurrentDictionary<Store, byte> Stores = new();
+
+    static StorageMetrics()
+    {
+        Meter.CreateObservableGauge("warp_shards_quarantined", () => Sum(s => s.Damage is null ? 0 : 1), "{shard}", "Shards out of service because their files are damaged.");
+        Meter.CreateObservableGauge("warp_unsealed_bytes", () => Sum(s => s.UnsealedBytes), "By", "Bytes of events that stand in journals and memory and in no run yet.");
+    }
+
+    /// <summary>Gauges look at the stores that are open when they are asked, so that none outlives its store.</summary>
+    public static void Opened(Store store) => Stores[store] = 0;
+
+    public static void Closed(Store store) => Stores.TryRemove(store, out _);
+
+    private static long Sum(Func<Shard, long> of)
+    {
+        long sum = 0;
+        foreach (var store in Stores.Keys)
+            foreach (var shard in store.AllShards) sum += of(shard);
+        return sum;
+    }
 }

@@ -32,6 +32,8 @@ public sealed class Store : IDisposable
             Dispose();
             throw;
         }
+
+        StorageMetrics.Opened(this);
     }
 
     /// <summary>Changes only when a backup is restored: cursors of before are then foreign.</summary>
@@ -83,6 +85,7 @@ public sealed class Store : IDisposable
     /// <summary>Commits what is queued, then closes all files.</summary>
     public void Dispose()
     {
+        StorageMetrics.Closed(this);
         foreach (var shard in _shards) shard?.Stop();
         Readers.Dispose(); // what still reads needs the views
         foreach (var shard in _shards) shard?.Dispose();

@@ -122,6 +122,15 @@ internal sealed class View
     /// </summary>
     public bool TryFindState(long entity, ReadOnlySpan<byte> aggregate, ulong fingerprint, long seqMax, out StoredState state)
     {
+        for (var i = Memtables.Length - 1; i >= 0; i--)
+        {
+            if (!Memtables[i].TryFindState(entity, aggregate, out var body)) continue;
+            var found = StateBody.Read(body.Span);
+            if (found.Fingerprint != fingerprint || found.Seq > seqMax) continue;
+            state = new StoredState(found.Seq, found.LastMs, found.Flags, found.State.ToArray());
+            return true;
+        }
+
         for (var i = Runs.Length - 1; i >= 0; i--)
         {
             if (Runs[i].States == 0) continue;
