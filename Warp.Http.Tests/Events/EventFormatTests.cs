@@ -83,13 +83,14 @@ public sealed class EventFormatTests
         var random = TestRun.Random();
         for (var shards = 1; shards <= Life.ShardsMax; shards += 51)
         {
-            var positions = Enumerable.Range(0, shards).Select(_ => random.NextInt64()).ToArray();
-            var text = Cursor.Format(42, positions);
-            var read = new long[shards];
+            var places = Enumerable.Range(0, shards).Select(_ => Place(random)).ToArray();
+            var text = Cursor.Format(42, places);
+            text.ShouldMatch("^[A-Za-z0-9_-]+$");
+            var read = new FeedPlace[shards];
             Cursor.TryParse(text, 42, read).ShouldBeTrue();
-            read.ShouldBe(positions);
+            read.ShouldBe(places);
             Cursor.TryParse(text, 43, read).ShouldBeFalse();
-            Cursor.TryParse(text, 42, new long[shards + 1]).ShouldBeFalse();
+            Cursor.TryParse(text, 42, new FeedPlace[shards + 1]).ShouldBeFalse();
             Cursor.TryParse(text.AsSpan(0, text.Length - 1), 42, read).ShouldBeFalse();
             for (var i = 0; i < text.Length; i++)
             {
@@ -98,6 +99,43 @@ public sealed class EventFormatTests
                 Cursor.TryParse(changed, 42, read).ShouldBeFalse($"character {i}");
             }
         }
+    }
+
+    [Fact]
+    public void A_cursor_that_nobody_gave_is_refused_or_says_places_that_it_would_itself_be_the_text_of()
+    {
+        var random = TestRun.Random();
+        var read = new FeedPlace[3];
+        var refused = 0;
+        for (var round = 0; round < 100_000; round++)
+        {
+            var text = round % 2 == 0 ? Noise(random) : Changed(random, Cursor.Format(42, [Place(random), Place(random), Place(random)]));
+            if (!Cursor.TryParse(text, 42, read)) refused++;
+            else Cursor.Format(42, read).ShouldBe(text);
+            foreach (var place in read) (place.IsCanonical || place == default).ShouldBeTrue(text);
+        }
+
+        // A change that gives the same text again, or one that hits the checksum, is rare.
+        refused.ShouldBeGreaterThan(99_000);
+    }
+
+    [Fact]
+    public void A_cursor_with_a_right_checksum_and_wrong_places_is_refused()
+    {
+        FeedPlace[] wrong =
+        [
+            new(-1, -1, 0, 0), new(5, 4, 0, 0), new(5, 9, 0, 1), new(5, 9, 1, 0), new(long.MaxValue, long.MinValue, 1, 1),
+        ];
+        foreach (var place in wrong)
+        {
+            place.IsCanonical.ShouldBeFalse();
+            Cursor.TryParse(Cursor.Format(42, [place]), 42, new FeedPlace[1]).ShouldBeFalse(place.ToString());
+        }
+
+        // The checksum of a longer number for the same position is right as well.
+        byte[] padded = [2, .. BitConverter.GetBytes(42UL), 0x85, 0x00, 0x00];
+        var text = System.Buffers.Text.Base64Url.EncodeToString([.. padded, .. BitConverter.GetBytes(Crc32C.Compute(padded))]);
+        Cursor.TryParse(text, 42, new FeedPlace[1]).ShouldBeFalse();
     }
 
     [Theory]
@@ -134,6 +172,39 @@ public sealed class EventFormatTests
     [InlineData("2026-01-31T12:00:00Z ")]
     [InlineData("")]
     public void What_is_no_time_of_rfc_3339_is_refused(string text) => Rfc3339.IsValid(Encoding.ASCII.GetBytes(text)).ShouldBeFalse();
+
+    private static FeedPlace Place(Random random)
+    {
+        var position = random.NextInt64() >> random.Next(1, 63);
+        if (random.Next(2) == 0) return FeedPlace.At(position);
+        var seq = random.Next(4) == 0 ? FeedPlace.WholeEntity : random.NextInt64(1, 1_000_000);
+        return new FeedPlace(position, position + random.NextInt64(1, 1_000_000), random.NextInt64(1, Life.NumberMax), seq);
+    }
+
+    private static string Noise(Random random)
+    {
+        const string Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        var length = random.Next(0, 120);
+        return string.Concat(Enumerable.Range(0, length).Select(_ => random.Next(50) == 0 ? (char)random.Next(0, 0x3000) : Alphabet[random.Next(64)]));
+    }
+
+    private static string Changed(Random random, string text)
+    {
+        var changed = new StringBuilder(text);
+        for (var i = random.Next(1, 4); i > 0 && changed.Length > 0; i--)
+        {
+            var at = random.Next(changed.Length);
+            switch (random.Next(4))
+            {
+                case 0: changed.Remove(at, 1); break;
+                case 1: changed.Insert(at, (char)random.Next('-', 'z')); break;
+                case 2: changed.Length = at; break;
+                default: changed[at] = (char)random.Next('-', 'z'); break;
+            }
+        }
+
+        return changed.ToString();
+    }
 
     private static string Read(ReadOnlySpan<byte> text) => Encoding.UTF8.GetString(text);
 

@@ -102,6 +102,15 @@ public sealed class AssemblyMutant : IDisposable
     public AssemblyMutant NegateCondition(string typeName, string methodName, string judgedName) =>
         Edit($"a condition on {judgedName} in {typeName}.{methodName}", typeName, methodName, body => body.NegateConditionsOn(judgedName));
 
+    /// <summary>What a method of this name gives is off by so much, a long: a boundary that is judged by it lies beside its place.</summary>
+    public AssemblyMutant OffBy(string typeName, string methodName, string calledMethodName, long difference) =>
+        Edit($"a call of {calledMethodName} in {typeName}.{methodName}", typeName, methodName, body =>
+        {
+            var calls = body.CallsOf(calledMethodName);
+            foreach (var call in calls) body.AddAfter(call, difference);
+            return calls.Count;
+        });
+
     /// <summary>Writes the mutant beside copies of everything the original was built with.</summary>
     /// <returns>The directory, to be given to <see cref="WarpProcessOptions.ServiceDirectory"/>.</returns>
     public string WriteTo(TempDirectory target)

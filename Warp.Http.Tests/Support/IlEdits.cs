@@ -90,6 +90,12 @@ internal static class IlEdits
         body.Redirect(from: place, to: first);
     }
 
+    public static void AddAfter(this MethodBody body, Instruction call, long difference)
+    {
+        var il = body.GetILProcessor();
+        InsertAfter(il, InsertAfter(il, call, il.Create(OpCodes.Ldc_I8, difference)), il.Create(OpCodes.Add));
+    }
+
     public static int NegateConditionsOn(this MethodBody body, string name)
     {
         var hits = 0;

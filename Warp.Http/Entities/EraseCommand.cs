@@ -43,7 +43,7 @@ internal sealed class EraseCommand(Guid receiptId) : EntityCommand
     public override void OnCommitted_WriterThreadOnly()
     {
         if (Kind != CommitKind.Fence) return;
-        Actor!.Shard.Tombstones.AddFromJournal(new Tombstone(EntityRef!.Tag, EntityRef.Number, receiptId, CommittedMs, ErasedEvents, Complete: false));
+        Actor!.Shard.Tombstones.AddFromJournal(new Tombstone(EntityRef!.Tag, EntityRef.Number, receiptId, CommittedMs, ErasedEvents, FirstPosition, Complete: false));
         Actor.Erased_WriterThreadOnly();
     }
 

@@ -14,7 +14,8 @@ internal readonly record struct JournalEntry(long Id, JournalState State, long? 
 internal readonly record struct RunEntry(long Id, long FirstPosition, long LastPosition);
 
 /// <summary>What is left of an erased life: the tag, never the name.</summary>
-public readonly record struct Tombstone(NameTag Tag, long Entity, Guid ReceiptId, long ErasedAtMs, long Events, bool Complete);
+/// <param name="Position">The fence's place in the feed.</param>
+public readonly record struct Tombstone(NameTag Tag, long Entity, Guid ReceiptId, long ErasedAtMs, long Events, long Position, bool Complete);
 
 /// <summary>A small database: the only authority on which journals and runs are live, and on erasures. A file that it doesn't name is deleted at start.</summary>
 /// <remarks>
@@ -35,7 +36,7 @@ internal sealed class Catalog : IDisposable
             CREATE TABLE IF NOT EXISTS journal(id INTEGER PRIMARY KEY, state INTEGER NOT NULL, end_pos INTEGER);
             CREATE TABLE IF NOT EXISTS run(id INTEGER PRIMARY KEY, first_pos INTEGER NOT NULL UNIQUE, last_pos INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS tombstone(receipt BLOB PRIMARY KEY, tag BLOB NOT NULL, entity INTEGER NOT NULL, erased_ms INTEGER NOT NULL,
-              events INTEGER NOT NULL, complete INTEGER NOT NULL) WITHOUT ROWID;
+              events INTEGER NOT NULL, position INTEGER NOT NULL, complete INTEGER NOT NULL) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
             """);
         DirectorySync.Flush(Path.GetDirectoryName(path)!);
@@ -46,8 +47,9 @@ internal sealed class Catalog : IDisposable
 
     public List<RunEntry> Runs() => Read("SELECT id, first_pos, last_pos FROM run ORDER BY first_pos", s => new RunEntry(s.Int64(0), s.Int64(1), s.Int64(2)));
 
-    public List<Tombstone> Tombstones() => Read("SELECT tag, entity, receipt, erased_ms, events, complete FROM tombstone", s => new Tombstone(
-        NameTag.Read(s.Blob(0)), s.Int64(1), new Guid(s.Blob(2), bigEndian: true), s.Int64(3), s.Int64(4), s.Int64(5) != 0));
+    /// <summary>In the order of their fences.</summary>
+    public List<Tombstone> Tombstones() => Read("SELECT tag, entity, receipt, erased_ms, events, position, complete FROM tombstone ORDER BY position", s => new Tombstone(
+        NameTag.Read(s.Blob(0)), s.Int64(1), new Guid(s.Blob(2), bigEndian: true), s.Int64(3), s.Int64(4), s.Int64(5), s.Int64(6) != 0));
 
     /// <summary>The highest value ever kept under this name; numbers of files and entities are never used twice.</summary>
     public long Counter(string name) => Read("SELECT name, value FROM counter", s => (Name: s.Text(0), Value: s.Int64(1)))
@@ -101,8 +103,8 @@ internal sealed class Catalog : IDisposable
         tombstone.ReceiptId.TryWriteBytes(receipt, bigEndian: true, out _);
         Span<byte> tag = stackalloc byte[NameTag.Bytes];
         tombstone.Tag.Write(tag);
-        using var insert = _database.PrepareOnce("INSERT OR IGNORE INTO tombstone VALUES(?, ?, ?, ?, ?, 0)");
-        insert.Bind(1, receipt).Bind(2, tag).Bind(3, tombstone.Entity).Bind(4, tombstone.ErasedAtMs).Bind(5, tombstone.Events).Run();
+        using var insert = _database.PrepareOnce("INSERT OR IGNORE INTO tombstone VALUES(?, ?, ?, ?, ?, ?, 0)");
+        insert.Bind(1, receipt).Bind(2, tag).Bind(3, tombstone.Entity).Bind(4, tombstone.ErasedAtMs).Bind(5, tombstone.Events).Bind(6, tombstone.Position).Run();
     }
 
     private List<T> Read<T>(string sql, Func<SqliteStatement, T> row)

@@ -58,6 +58,9 @@ public abstract class CommitItem : IQueued<CommitItem>
     /// <summary>Unix milliseconds of the group commit; set by the writer.</summary>
     public long CommittedMs { get; internal set; }
 
+    /// <summary>The position of its first event, or of a fence; set by the writer.</summary>
+    public long FirstPosition { get; internal set; }
+
     /// <summary>Set by the writer before the completion.</summary>
     public CommitFailure Failure { get; internal set; }
 

@@ -255,7 +255,7 @@ internal sealed partial class Maintenance : IDisposable
     }
 
     private static Tombstone ToTombstone(MemFence fence) =>
-        new(fence.Body.Tag, fence.Entity, fence.Body.ReceiptId, fence.CommittedMs, fence.Events, Complete: false);
+        new(fence.Body.Tag, fence.Entity, fence.Body.ReceiptId, fence.CommittedMs, fence.Events, fence.Position, Complete: false);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Maintenance of a shard failed; it is tried again.")]
     private static partial void LogFailed(ILogger logger, Exception e);

@@ -28,7 +28,10 @@ internal readonly record struct MemName(long Entity, NameTag Tag, byte[] Chunk, 
 /// <summary>A state as it stands in a memtable; the one before it, of the same entity and another aggregate, hangs behind.</summary>
 internal sealed record MemState(long Entity, ReadOnlyMemory<byte> Body, MemState? Next);
 
-internal readonly record struct MemFence(long Entity, FenceBody Body, long Events, long CommittedMs);
+internal readonly record struct MemFence(long Entity, FenceBody Body, long Events, long CommittedMs, long Position);
+
+/// <summary>One row's body, for who reads by position.</summary>
+internal readonly record struct MemRow(byte[] Chunk, int At, int Length, long FirstPosition, long LastPosition, long CommittedMs);
 
 /// <summary>A journal's rows in memory, indexed by entity, until they are sealed into a run. Holds durable rows only.</summary>
 /// <remarks>The writer's thread links rows in after their commit; any thread reads. What is linked never changes.</remarks>
@@ -39,6 +42,7 @@ internal sealed class Memtable(long journalId, long firstPosition)
     private readonly ConcurrentDictionary<long, MemState> _states = new();
     private readonly AppendOnlyList<MemName> _names = new();
     private readonly AppendOnlyList<MemFence> _fences = new();
+    private readonly AppendOnlyList<MemRow> _rows = new();
     private long _bytes;
     private long _lastPosition = firstPosition - 1;
 
@@ -61,6 +65,9 @@ internal sealed class Memtable(long journalId, long firstPosition)
     public ReadOnlySpan<MemName> Names => _names.Items;
 
     public ReadOnlySpan<MemFence> Fences => _fences.Items;
+
+    /// <summary>The rows in order of position.</summary>
+    public ReadOnlySpan<MemRow> Rows => _rows.Items;
 
     public ICollection<long> Entities => _logs.Keys;
 
@@ -92,6 +99,22 @@ internal sealed class Memtable(long journalId, long firstPosition)
     /// <summary>The number under which a name was first seen in this memtable; of two lives the later.</summary>
     public bool TryFindName(NameTag tag, out long entity) => _byName.TryGetValue(tag, out entity);
 
+    /// <summary>The name of an entity that was first seen in this memtable; empty if it was not.</summary>
+    public ReadOnlySpan<byte> NameOf(long entity)
+    {
+        // Numbers are given in the order of commits, so the names stand in ascending order.
+        var names = _names.Items;
+        int low = 0, high = names.Length;
+        while (low < high)
+        {
+            var middle = (low + high) >>> 1;
+            if (names[middle].Entity < entity) low = middle + 1;
+            else high = middle;
+        }
+
+        return low < names.Length && names[low].Entity == entity ? names[low].Name : default;
+    }
+
     /// <summary>Makes a committed row visible. The row's body stands in <paramref name="chunk"/> from <paramref name="at"/>.</summary>
     public void Link_WriterThreadOnly(in JournalRowHeader header, byte[] chunk, int at)
     {
@@ -110,7 +133,7 @@ internal sealed class Memtable(long journalId, long firstPosition)
 
             if (record.Kind == RecordKind.Fence)
             {
-                _fences.Append_WriterThreadOnly(new MemFence(record.Entity, FenceBody.Read(record.Body), record.FirstSeq, header.CommittedMs));
+                _fences.Append_WriterThreadOnly(new MemFence(record.Entity, FenceBody.Read(record.Body), record.FirstSeq, header.CommittedMs, position));
             }
             else if (record.Kind == RecordKind.State)
             {
@@ -126,6 +149,7 @@ internal sealed class Memtable(long journalId, long firstPosition)
             position += record.Positions;
         }
 
+        if (header.Positions > 0) _rows.Append_WriterThreadOnly(new MemRow(chunk, at, header.RawLength, header.FirstPosition, header.LastPosition, header.CommittedMs));
         LastCommittedMs = header.CommittedMs;
         if (FirstCommittedMs == 0) FirstCommittedMs = header.CommittedMs;
         Volatile.Write(ref _bytes, _bytes + header.RawLength);

@@ -17,6 +17,9 @@ internal static class Piece
     /// <summary>A row's id is the entity's number above this many bits and the piece's ordinal in the run below.</summary>
     public const int OrdinalBits = 20;
 
+    /// <summary>The highest number that has an id.</summary>
+    public const long EntityMax = long.MaxValue >> OrdinalBits;
+
     private const byte CodecPlain = 0;
     private const byte Format = 1;
 

@@ -28,6 +28,7 @@ internal sealed class Run : IDisposable
         Path = path;
         _onDamage = onDamage;
         (FirstPosition, LastPosition, LastMs, Names, States, _filter) = first.ReadMeta();
+        (FirstNamed, LastNamed) = first.ReadNamed();
         Bytes = new FileInfo(path).Length;
         _idle.Add(first);
     }
@@ -48,6 +49,11 @@ internal sealed class Run : IDisposable
 
     /// <summary>Stored states in it.</summary>
     public long States { get; }
+
+    /// <summary>The lowest number of an entity first seen in this run; above <see cref="LastNamed"/> if there is none.</summary>
+    public long FirstNamed { get; }
+
+    public long LastNamed { get; }
 
     public long Bytes { get; }
 

@@ -2,6 +2,26 @@ using Warp.Http.Events;
 
 namespace Warp.Http.Storage;
 
+internal enum PieceChoice
+{
+    Read,
+
+    /// <summary>Its body is not touched.</summary>
+    Skip,
+
+    Stop,
+}
+
+/// <summary>Receives the pieces of a run in order of entity and seq.</summary>
+internal interface IPieceVisitor
+{
+    /// <summary>What to do with the next piece, judged by its columns.</summary>
+    PieceChoice Choose(long entity, long lastSeq, long firstPosition, long lastPosition);
+
+    /// <summary>False = enough.</summary>
+    bool Visit(long entity, in EntitySlice slice);
+}
+
 /// <summary>One connection to a run with its prepared statements. Used by one thread at a time.</summary>
 internal sealed class RunReader : IDisposable
 {
@@ -13,9 +33,10 @@ internal sealed class RunReader : IDisposable
     private readonly SqliteStatement _summary;
     private readonly SqliteStatement _ids;
     private readonly SqliteStatement _byTag;
-    private readonly SqliteStatement _hasName;
+    private readonly SqliteStatement _nameOf;
     private readonly SqliteStatement _names;
     private readonly SqliteStatement _states;
+    private readonly SqliteStatement _pieces;
 
     public RunReader(string path)
     {
@@ -27,9 +48,18 @@ internal sealed class RunReader : IDisposable
         _summary = _database.Prepare("SELECT last_seq, min_ms, max_ms, raw_len, aggregates FROM piece WHERE id BETWEEN ? AND ? ORDER BY id");
         _ids = _database.Prepare("SELECT p.first_seq, i.hashes FROM ids i JOIN piece p USING(id) WHERE i.id BETWEEN ? AND ? ORDER BY i.id");
         _byTag = _database.Prepare("SELECT entity, name FROM names WHERE tag = ? ORDER BY entity DESC");
-        _hasName = _database.Prepare("SELECT 1 FROM names WHERE entity = ?");
+        _nameOf = _database.Prepare("SELECT name FROM names WHERE entity = ?");
         _names = _database.Prepare("SELECT entity, name FROM names WHERE entity > ? ORDER BY entity LIMIT ?");
         _states = _database.Prepare("SELECT body FROM snap WHERE id BETWEEN ? AND ?");
+        _pieces = _database.Prepare("SELECT id, last_seq, first_pos, last_pos, body FROM piece WHERE id >= ? ORDER BY id");
+    }
+
+    /// <summary>The lowest and the highest number of an entity first seen here; the other way round if there is none.</summary>
+    public (long First, long Last) ReadNamed()
+    {
+        using var first = _database.PrepareOnce("SELECT entity FROM names ORDER BY entity LIMIT 1");
+        using var last = _database.PrepareOnce("SELECT entity FROM names ORDER BY entity DESC LIMIT 1");
+        return first.Step() && last.Step() ? (first.Int64(0), last.Int64(0)) : (1, 0);
     }
 
     /// <summary>States of one entity in one run: a row's id is the entity's number above 8 bits and a count below.</summary>
@@ -79,6 +109,36 @@ internal sealed class RunReader : IDisposable
         finally
         {
             pieces.Reset();
+        }
+    }
+
+    /// <summary>Visits all pieces from an entity on, in order of entity and seq; false if the visitor had enough.</summary>
+    public bool VisitPieces<TVisitor>(long fromEntity, ref TVisitor visitor)
+        where TVisitor : IPieceVisitor
+    {
+        _pieces.Bind(1, Piece.FirstId(fromEntity));
+        try
+        {
+            while (_pieces.Step())
+            {
+                var entity = Piece.EntityOf(_pieces.Int64(0));
+                switch (visitor.Choose(entity, _pieces.Int64(1), _pieces.Int64(2), _pieces.Int64(3)))
+                {
+                    case PieceChoice.Stop: return false;
+                    case PieceChoice.Skip: continue;
+                }
+
+                var raw = Piece.Open(_pieces.Blob(4));
+                long position = 0, ms = 0;
+                while (!raw.IsEmpty)
+                    if (!visitor.Visit(entity, Piece.ReadSlice(ref raw, ref position, ref ms))) return false;
+            }
+
+            return true;
+        }
+        finally
+        {
+            _pieces.Reset();
         }
     }
 
@@ -141,11 +201,20 @@ internal sealed class RunReader : IDisposable
         }
     }
 
+    /// <summary>Null if the entity was not first seen here.</summary>
+    public EntityName? NameOf(long entity)
+    {
+        _nameOf.Bind(1, entity);
+        var name = _nameOf.Step() ? new EntityName(_nameOf.Blob(0)) : null;
+        _nameOf.Reset();
+        return name;
+    }
+
     public bool HoldsName(long entity)
     {
-        _hasName.Bind(1, entity);
-        var holds = _hasName.Step();
-        _hasName.Reset();
+        _nameOf.Bind(1, entity);
+        var holds = _nameOf.Step();
+        _nameOf.Reset();
         return holds;
     }
 

@@ -13,6 +13,7 @@ internal sealed partial class Shard : IDisposable
     private readonly ShardWriter? _writer;
     private readonly Maintenance? _maintenance;
     private readonly ILogger _logger;
+    private readonly CommitFeed? _feed;
     private string? _damage;
     private long _queuedBytes;
 
@@ -35,6 +36,7 @@ internal sealed partial class Shard : IDisposable
                 $"warp-maintenance-{index:D3}", path, _catalog, _views, _mark, Tombstones, recovered.EmptyJournals, directory.NameSecret, Quarantine, options, time, logger);
             _writer = new ShardWriter(
                 $"warp-writer-{index:D3}", recovered, journal, path, _catalog, _views, _mark, Tombstones, options, _maintenance.Due, Quarantine, time, logger);
+            _feed = new CommitFeed(this, _writer);
         }
         catch (DamagedDataException e)
         {
@@ -69,6 +71,9 @@ internal sealed partial class Shard : IDisposable
     /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
     public ViewHolder Views => Damage is { } damage ? throw new ShardUnavailableException(damage) : _views!;
 
+    /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
+    public CommitFeed Feed => Damage is { } damage ? throw new ShardUnavailableException(damage) : _feed!;
+
     /// <summary>
     /// Whether an append of so many bytes may be queued: <see cref="AppendStatus.Appended"/> = yes, and the bytes are counted until
     /// <see cref="Leave"/>; else the refusal.
@@ -96,6 +101,7 @@ internal sealed partial class Shard : IDisposable
         LogDamaged(_logger, Index, reason);
         _maintenance?.Quarantine();
         _writer?.Quarantine();
+        _writer?.Committed.Close(); // nothing more comes for who waits
     }
 
     public void Enqueue(CommitItem item) => _writer!.Enqueue(item);
@@ -127,7 +133,7 @@ internal sealed partial class Shard : IDisposable
         foreach (var tombstone in _catalog!.Tombstones()) Tombstones.AddFromCatalog(tombstone);
         foreach (var memtable in recovered.Memtables)
             foreach (ref readonly var fence in memtable.Fences)
-                Tombstones.AddFromJournal(new Tombstone(fence.Body.Tag, fence.Entity, fence.Body.ReceiptId, fence.CommittedMs, fence.Events, Complete: false));
+                Tombstones.AddFromJournal(new Tombstone(fence.Body.Tag, fence.Entity, fence.Body.ReceiptId, fence.CommittedMs, fence.Events, fence.Position, Complete: false));
     }
 
     private string? Prefixed(string? trouble) => trouble is null ? null : $"Shard {Index}: {trouble}";

@@ -83,17 +83,23 @@ internal sealed partial class ShardWriter
             StorageMetrics.FsyncSeconds.Record(Stopwatch.GetElapsedTime(journalStarted).TotalSeconds);
             _rows.Take(row.Header.RawLength);
             _memtable.Link_WriterThreadOnly(row.Header, row.Chunk, row.At);
+            var position = row.Header.FirstPosition;
             foreach (var item in _group)
             {
                 item.CommittedMs = row.Header.CommittedMs;
-                if (item.Failure == CommitFailure.None) item.OnCommitted_WriterThreadOnly();
+                if (item.Failure != CommitFailure.None) continue;
+                item.FirstPosition = position;
+                if (item.Kind is CommitKind.Append or CommitKind.Fence) position += item.Count;
+                item.OnCommitted_WriterThreadOnly();
             }
 
             Volatile.Write(ref _durablePosition, row.Header.LastPosition);
         }
 
         Acknowledge();
-        if (row.Header.Records > 0) Measure(row, started);
+        if (row.Header.Records == 0) return true;
+        Committed.Raise();
+        Measure(row, started);
         return true;
     }
 

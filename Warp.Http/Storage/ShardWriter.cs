@@ -57,6 +57,9 @@ internal sealed partial class ShardWriter : IDisposable
     /// <summary>The highest position that is on disk, as durable as configured.</summary>
     public long DurablePosition => Volatile.Read(ref _durablePosition);
 
+    /// <summary>Raised by each row that became durable.</summary>
+    public CommitSignal Committed { get; } = new();
+
     /// <summary>Raised by each failed commit. What an actor judged under an earlier epoch is void.</summary>
     public int Epoch => Volatile.Read(ref _epoch);
 
@@ -101,6 +104,7 @@ internal sealed partial class ShardWriter : IDisposable
         _wake.Set();
         _thread.Join();
         Volatile.Write(ref _trouble, "The shard is closed.");
+        Committed.Close();
         _ended = true;
         RefuseAfterEnd();
     }

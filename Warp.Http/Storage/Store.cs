@@ -104,7 +104,7 @@ public sealed class Store : IDisposable
     {
         var positions = new long[_shards.Length];
         for (var i = 0; i < positions.Length; i++) positions[i] = _shards[i].DurablePosition;
-        var cursor = new CachedCursor(positions, Cursor.Format(StoreId, positions));
+        var cursor = new CachedCursor(positions, Cursor.Format(StoreId, Array.ConvertAll(positions, FeedPlace.At)));
         Volatile.Write(ref _cursor, cursor);
         return cursor.Text;
     }

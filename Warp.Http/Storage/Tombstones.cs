@@ -11,6 +11,7 @@ internal sealed class Tombstones
     private readonly ConcurrentDictionary<Guid, Tombstone> _byReceipt = new();
     private readonly ConcurrentDictionary<Guid, byte> _unsealed = new();
     private readonly ConcurrentDictionary<Guid, TaskCompletionSource> _waiting = new();
+    private readonly AppendOnlyList<Tombstone> _byPosition = new();
 
     /// <summary>A fence that became durable in a journal, or was found in one.</summary>
     public void AddFromJournal(in Tombstone tombstone)
@@ -28,6 +29,23 @@ internal sealed class Tombstones
     public bool TryFind(NameTag tag, out Tombstone tombstone) => _byTag.TryGetValue(tag, out tombstone);
 
     public bool TryFind(Guid receipt, out Tombstone tombstone) => _byReceipt.TryGetValue(receipt, out tombstone);
+
+    /// <summary>The fences behind <paramref name="position"/> up to <paramref name="until"/>, in that order.</summary>
+    public List<Tombstone> Between(long position, long until)
+    {
+        var all = _byPosition.Items;
+        int low = 0, high = all.Length;
+        while (low < high)
+        {
+            var middle = (low + high) >>> 1;
+            if (all[middle].Position <= position) low = middle + 1;
+            else high = middle;
+        }
+
+        var between = new List<Tombstone>();
+        for (; low < all.Length && all[low].Position <= until; low++) between.Add(all[low]);
+        return between;
+    }
 
     /// <summary>Erasures whose data may still stand in some file.</summary>
     public List<Tombstone> Pending() => [.. _byReceipt.Values.Where(t => !t.Complete)];
@@ -57,6 +75,7 @@ internal sealed class Tombstones
     private void Add(in Tombstone tombstone)
     {
         _byReceipt[tombstone.ReceiptId] = tombstone;
+        _byPosition.Append_WriterThreadOnly(tombstone); // at start in the catalog's order, then the journals', then as fences commit
         var added = tombstone;
         _byTag.AddOrUpdate(tombstone.Tag, added, (_, known) => known.Entity > added.Entity ? known : added);
         if (!tombstone.Complete) _fenced[tombstone.Entity] = 0;

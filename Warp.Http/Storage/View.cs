@@ -104,6 +104,20 @@ internal sealed class View
         return summary;
     }
 
+    /// <summary>The name of an entity; null if it has none here, as after an erasure.</summary>
+    public EntityName? FindNameOf(long entity)
+    {
+        foreach (var memtable in Memtables)
+            if (memtable.NameOf(entity) is { IsEmpty: false } name) return new EntityName(name);
+        foreach (var run in Runs)
+        {
+            if (entity < run.FirstNamed || entity > run.LastNamed) continue;
+            if (run.Read(entity, static (reader, entity) => reader.NameOf(entity)) is { } found) return found;
+        }
+
+        return null;
+    }
+
     /// <summary>The newest number of a name in runs that <paramref name="alive"/> accepts; 0 if none.</summary>
     public long FindInRuns(NameTag tag, ReadOnlySpan<byte> name, Func<long, bool> alive)
     {

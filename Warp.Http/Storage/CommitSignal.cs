@@ -1,0 +1,47 @@
+namespace Warp.Http.Storage;
+
+/// <summary>Wakes who waits for the next durable row. While nobody waits it costs the writer one read.</summary>
+/// <remarks>
+/// Prevented interleaving: a waiter finds no new row, the writer publishes one and finds no waiter, the waiter begins to wait. A waiter enters
+/// itself first and looks again afterwards; the writer publishes first and looks for waiters afterwards; a full fence stands between the two
+/// on either side.
+/// </remarks>
+internal sealed class CommitSignal
+{
+    private static readonly TaskCompletionSource Closed = CompletedSource();
+
+    private TaskCompletionSource? _next;
+
+    /// <summary>Ends at the next <see cref="Raise"/> after this call, or at once when there will be none. What it is waited for must be looked at again after this call.</summary>
+    public Task Next()
+    {
+        var next = Volatile.Read(ref _next);
+        while (next is null)
+        {
+            var added = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            next = Interlocked.CompareExchange(ref _next, added, null) ?? added;
+        }
+
+        Interlocked.MemoryBarrier();
+        return next.Task;
+    }
+
+    /// <summary>After a row became durable and readable.</summary>
+    public void Raise()
+    {
+        Interlocked.MemoryBarrier();
+        var waiting = Volatile.Read(ref _next);
+        if (waiting is null || ReferenceEquals(waiting, Closed)) return;
+        if (Interlocked.CompareExchange(ref _next, null, waiting) == waiting) waiting.TrySetResult();
+    }
+
+    /// <summary>No row comes any more: nobody waits longer.</summary>
+    public void Close() => Interlocked.Exchange(ref _next, Closed)?.TrySetResult();
+
+    private static TaskCompletionSource CompletedSource()
+    {
+        var source = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        source.SetResult();
+        return source;
+    }
+}
