@@ -29,8 +29,8 @@ internal sealed class Catalog : IDisposable
 
     public Catalog(string path)
     {
-        _database = SqliteDatabase.OpenOrCreate(path);
-        _database.Execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL");
+        _database = SqliteDatabase.OpenOrCreateChecked(path);
+        _database.Execute("PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL");
         _database.Execute(
             """
             CREATE TABLE IF NOT EXISTS journal(id INTEGER PRIMARY KEY, state INTEGER NOT NULL, end_pos INTEGER);

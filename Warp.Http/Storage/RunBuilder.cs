@@ -48,7 +48,7 @@ internal sealed class RunBuilder : IDisposable
         Path = PathOf(directory, runId);
         _idSeed = idSeed;
         File.Delete(Path);
-        _database = SqliteDatabase.OpenOrCreate(Path);
+        _database = SqliteDatabase.OpenOrCreateChecked(Path);
         _database.Execute("PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF");
         _database.Execute(
             """

@@ -31,9 +31,17 @@ internal sealed class SqliteDatabase : IDisposable
     /// <summary>Creates the file or opens it for reading and writing.</summary>
     public static SqliteDatabase OpenOrCreate(string path) => Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE);
 
-    /// <summary>Opens a file that nobody writes any more, without locks.</summary>
+    /// <summary>The same for a file whose pages have checksums (<see cref="PageVfs"/>).</summary>
+    public static SqliteDatabase OpenOrCreateChecked(string path)
+    {
+        var database = Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, PageVfs.Name);
+        PageVfs.Reserve(database.Handle);
+        return database;
+    }
+
+    /// <summary>Opens a file with checksums that nobody writes any more, without locks.</summary>
     public static SqliteDatabase OpenImmutable(string path) =>
-        Open(new Uri(path).AbsoluteUri + "?immutable=1", raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_URI);
+        Open(new Uri(path).AbsoluteUri + "?immutable=1", raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_URI, PageVfs.Name);
 
     /// <summary>A statement for the connection's life; it goes with it.</summary>
     public SqliteStatement Prepare(string sql)
@@ -88,14 +96,15 @@ internal sealed class SqliteDatabase : IDisposable
 
     private StorageException Error(int code, string doing)
     {
-        var text = $"SQLite error {raw.sqlite3_extended_errcode(Handle)} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}) in {System.IO.Path.GetFileName(Path)} at: {doing}";
-        return code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB ? new DamagedDataException(text) : new StorageException(text);
+        var extended = raw.sqlite3_extended_errcode(Handle);
+        var text = $"SQLite error {extended} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}) in {System.IO.Path.GetFileName(Path)} at: {doing}";
+        return code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB || extended == PageVfs.IoErrorData ? new DamagedDataException(text) : new StorageException(text);
     }
 
-    private static SqliteDatabase Open(string path, int flags)
+    private static SqliteDatabase Open(string path, int flags, string? vfs = null)
     {
         _ = Initialized;
-        var code = raw.sqlite3_open_v2(path, out var handle, flags | raw.SQLITE_OPEN_NOMUTEX, null);
+        var code = raw.sqlite3_open_v2(path, out var handle, flags | raw.SQLITE_OPEN_NOMUTEX, vfs);
         var database = new SqliteDatabase(handle, path);
         if (code == raw.SQLITE_OK) return database;
         var error = database.Error(code, "open");
@@ -106,6 +115,7 @@ internal sealed class SqliteDatabase : IDisposable
     private static object Initialize()
     {
         Batteries_V2.Init();
+        PageVfs.Register();
         return new object();
     }
 }

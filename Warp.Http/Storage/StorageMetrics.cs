@@ -20,6 +20,12 @@ internal static class StorageMetrics
     public static readonly Histogram<double> FsyncSeconds = Meter.CreateHistogram<double>(
         "warp_journal_commit_seconds", "s", "The journal's share of a group commit: write and fsync.");
     public static readonly Histogram<double> SealSeconds = Meter.CreateHistogram<double>("warp_seal_seconds", "s", "Sealing memtables into a run.");
+    public static readonly ObservableCounter<long> PagesRead = Meter.CreateObservableCounter(
+        "warp_pages_read", () => PageVfs.PagesRead, "{page}", "Pages of runs and catalogs read from files, each checked.");
+    public static readonly ObservableCounter<long> PagesWritten = Meter.CreateObservableCounter(
+        "warp_pages_written", () => PageVfs.PagesWritten, "{page}", "Pages of 4096 bytes written to runs and catalogs.");
+    public static readonly ObservableCounter<long> PagesDamaged = Meter.CreateObservableCounter(
+        "warp_pages_damaged", () => PageVfs.PagesDamaged, "{page}", "Pages whose checksum did not match.");
 
     private static readonly ConcurrentDictionary<Store, byte> Stores = new();
 
