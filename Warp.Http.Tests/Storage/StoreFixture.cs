@@ -22,7 +22,7 @@ internal sealed class StoreFixture : IDisposable
         Definitions = AggregateCatalog.Open(Store.DirectoryPath, bounds, clock);
         var entities = Options.Create(new EntityOptions { MemoryBytes = memoryBytes });
         Registry = new EntityRegistry(Store, Definitions, entities, Options.Create(bounds), clock, NullLogger<EntityRegistry>.Instance);
-        Passivation = new Passivation(Registry, clock);
+        Passivation = new Passivation(Registry, entities, clock);
         Erasure = new EraseService(Registry, Store, clock);
     }
 
@@ -43,7 +43,7 @@ internal sealed class StoreFixture : IDisposable
     /// <summary>Small enough that a test sees several runs, quick enough that fsync is not what it measures.</summary>
     public static StoreOptions Small(
         string directory, Action<StoreStep>? atStep = null, int sealBytes = 64 * 1024, Durability durability = Durability.Os,
-        int shards = 1, TimeSpan? sealAfter = null) => new()
+        int shards = 1, TimeSpan? sealAfter = null, int mergeFanOut = MergePolicy.FanOut) => new()
         {
             DataDirectory = directory,
             Shards = shards,
@@ -51,6 +51,7 @@ internal sealed class StoreFixture : IDisposable
             SealBytes = sealBytes,
             SealAfter = sealAfter ?? TimeSpan.FromHours(1),
             FreeBytesMin = 0,
+            MergeFanOut = mergeFanOut,
             AtStep = atStep,
         };
 

@@ -16,7 +16,7 @@ internal sealed class BloomFilter
 
     private readonly uint[] _words;
 
-    public BloomFilter(int keys) => _words = new uint[Math.Max(1, ((keys * BitsPerKey) + 255) / 256) * WordsPerBlock];
+    public BloomFilter(long keys) => _words = new uint[Math.Max(1, ((keys * BitsPerKey) + 255) / 256) * WordsPerBlock];
 
     private BloomFilter(uint[] words) => _words = words;
 

@@ -24,13 +24,14 @@ public readonly record struct Tombstone(NameTag Tag, long Entity, Guid ReceiptId
 /// </remarks>
 internal sealed class Catalog : IDisposable
 {
-    private readonly SqliteDatabase _database;
+    private readonly string _path;
     private readonly Lock _lock = new();
+    private SqliteDatabase? _database; // null while a write is in doubt
 
     public Catalog(string path)
     {
-        _database = SqliteDatabase.OpenOrCreateChecked(path);
-        _database.Execute("PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL");
+        _path = path;
+        _database = Open(path);
         _database.Execute(
             """
             CREATE TABLE IF NOT EXISTS journal(id INTEGER PRIMARY KEY, state INTEGER NOT NULL, end_pos INTEGER);
@@ -59,7 +60,7 @@ internal sealed class Catalog : IDisposable
     public long NextFileId() => Write(() =>
     {
         Run("INSERT INTO counter VALUES('file', 1) ON CONFLICT(name) DO UPDATE SET value = value + 1");
-        using var read = _database.PrepareOnce("SELECT value FROM counter WHERE name = 'file'");
+        using var read = Database.PrepareOnce("SELECT value FROM counter WHERE name = 'file'");
         read.Step();
         return read.Int64(0);
     });
@@ -80,22 +81,26 @@ internal sealed class Catalog : IDisposable
         foreach (var fence in fences) AddTombstone(fence);
     });
 
-    /// <summary>A run was written again without its erased entities.</summary>
-    public void Replaced(long oldRun, RunEntry newRun) => Write(() =>
+    /// <summary>Neighbouring runs were written again as one, or one without its erased entities.</summary>
+    public void Replaced(IEnumerable<long> oldRuns, RunEntry newRun) => Write(() =>
     {
-        Run("DELETE FROM run WHERE id = ?", oldRun);
+        foreach (var id in oldRuns) Run("DELETE FROM run WHERE id = ?", id);
         Run("INSERT INTO run VALUES(?, ?, ?)", newRun.Id, newRun.FirstPosition, newRun.LastPosition);
     });
 
-    public void Completed(Guid receipt) => Write(() =>
+    /// <summary>No file holds anything of these any more.</summary>
+    public void Completed(IEnumerable<Guid> receipts) => Write(() =>
     {
         Span<byte> id = stackalloc byte[16];
-        receipt.TryWriteBytes(id, bigEndian: true, out _);
-        using var update = _database.PrepareOnce("UPDATE tombstone SET complete = 1 WHERE receipt = ?");
-        update.Bind(1, id).Run();
+        using var update = Database.PrepareOnce("UPDATE tombstone SET complete = 1 WHERE receipt = ?");
+        foreach (var receipt in receipts)
+        {
+            receipt.TryWriteBytes(id, bigEndian: true, out _);
+            update.Bind(1, id).Run();
+        }
     });
 
-    public void Dispose() => _database.Dispose();
+    public void Dispose() => _database?.Dispose();
 
     private void AddTombstone(in Tombstone tombstone)
     {
@@ -103,15 +108,46 @@ internal sealed class Catalog : IDisposable
         tombstone.ReceiptId.TryWriteBytes(receipt, bigEndian: true, out _);
         Span<byte> tag = stackalloc byte[NameTag.Bytes];
         tombstone.Tag.Write(tag);
-        using var insert = _database.PrepareOnce("INSERT OR IGNORE INTO tombstone VALUES(?, ?, ?, ?, ?, ?, 0)");
+        using var insert = Database.PrepareOnce("INSERT OR IGNORE INTO tombstone VALUES(?, ?, ?, ?, ?, ?, 0)");
         insert.Bind(1, receipt).Bind(2, tag).Bind(3, tombstone.Entity).Bind(4, tombstone.ErasedAtMs).Bind(5, tombstone.Events).Bind(6, tombstone.Position).Run();
+    }
+
+    /// <summary>
+    /// The connection. After a write in doubt it is opened anew, which rolls back what SQLite finds unfinished, and then every page is written
+    /// again: after a failed sync the page cache may show what the disk does not have, and what is read here must be what a power cut leaves.
+    /// </summary>
+    private SqliteDatabase Database
+    {
+        get
+        {
+            if (_database is not null) return _database;
+            var database = Open(_path);
+            try
+            {
+                database.Execute("VACUUM");
+            }
+            catch
+            {
+                database.Dispose();
+                throw;
+            }
+
+            return _database = database;
+        }
+    }
+
+    private static SqliteDatabase Open(string path)
+    {
+        var database = SqliteDatabase.OpenOrCreateChecked(path);
+        database.Execute("PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL");
+        return database;
     }
 
     private List<T> Read<T>(string sql, Func<SqliteStatement, T> row)
     {
         lock (_lock)
         {
-            using var statement = _database.PrepareOnce(sql);
+            using var statement = Database.PrepareOnce(sql);
             var rows = new List<T>();
             while (statement.Step()) rows.Add(row(statement));
             return rows;
@@ -120,14 +156,27 @@ internal sealed class Catalog : IDisposable
 
     private void Run(string sql, params ReadOnlySpan<long> parameters)
     {
-        using var statement = _database.PrepareOnce(sql);
+        using var statement = Database.PrepareOnce(sql);
         for (var i = 0; i < parameters.Length; i++) statement.Bind(i + 1, parameters[i]);
         statement.Run();
     }
 
     private void Write(Action work)
     {
-        lock (_lock) _database.InTransaction(work);
+        lock (_lock)
+        {
+            try
+            {
+                Database.InTransaction(work);
+            }
+            catch
+            {
+                // What failed may have been the last sync: the transaction may stand in the file or not.
+                _database?.Dispose();
+                _database = null;
+                throw;
+            }
+        }
     }
 
     private T Write<T>(Func<T> work)

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Warp.Http.Storage;
 
 /// <summary>
-/// The background of one shard: makes the next journal ahead, seals memtables into runs, carries erasures to every file, syncs the mark,
-/// watches the disk's room.
+/// The background of one shard: makes the next journal ahead, seals memtables into runs, syncs the mark, watches the disk's room.
+/// What is done to sealed runs is done beside it, by <see cref="RunRewriter"/>.
 /// </summary>
 /// <remarks>
 /// One named thread. It never waits for the writer (the writer may be waiting for it): it asks for a rotation and comes back when that is done.
@@ -23,13 +23,15 @@ internal sealed partial class Maintenance : IDisposable
     private readonly HighWaterMark _mark;
     private readonly Tombstones _tombstones;
     private readonly StoreOptions _options;
-    private readonly byte[] _nameSecret;
     private readonly long _idSeed;
     private readonly Action<DamagedDataException> _onDamage;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Thread _thread;
-    private readonly List<Task> _leaving = [];
+    private readonly PendingRun _pending;
+    private readonly RunRewriter _rewriter;
+    private readonly List<long> _sealedJournals = []; // to be unlinked
+    private readonly List<Tombstone> _sealedFences = []; // to be told when they are
     private readonly List<long> _emptyJournals;
     private ShardWriter? _writer;
     private long _flushedPosition;
@@ -42,15 +44,19 @@ internal sealed partial class Maintenance : IDisposable
     public Maintenance(string name, string directory, Catalog catalog, ViewHolder views, HighWaterMark mark, Tombstones tombstones, IEnumerable<long> emptyJournals, byte[] nameSecret,
         Action<DamagedDataException> onDamage, StoreOptions options, TimeProvider time, ILogger logger)
     {
-        (_directory, _catalog, _views, _mark, _tombstones, _nameSecret, _onDamage, _options, _time, _logger) =
-            (directory, catalog, views, mark, tombstones, nameSecret, onDamage, options, time, logger);
+        (_directory, _catalog, _views, _mark, _tombstones, _onDamage, _options, _time, _logger) =
+            (directory, catalog, views, mark, tombstones, onDamage, options, time, logger);
         _idSeed = EventIdHash.SeedOf(nameSecret);
         _emptyJournals = [.. emptyJournals];
+        _pending = new PendingRun(catalog, logger);
+        _rewriter = new RunRewriter($"{name}-rewriter", directory, catalog, views, tombstones, nameSecret, onDamage, () => _writer!.DurablePosition, options, logger);
         _thread = new Thread(Loop) { Name = name, IsBackground = true };
     }
 
     /// <summary>What keeps it from its work; null = nothing does.</summary>
-    public string? Trouble => Volatile.Read(ref _trouble);
+    public string? Trouble => Volatile.Read(ref _trouble) ?? _rewriter.Trouble;
+
+    public bool IsRewriterIdle => _rewriter.IsIdle;
 
     /// <summary>The disk has less room than sealing and erasing need: appends are refused beforehand.</summary>
     public bool StorageFull => _storageFull;
@@ -59,6 +65,7 @@ internal sealed partial class Maintenance : IDisposable
     {
         _writer = writer;
         _thread.Start();
+        _rewriter.Start();
     }
 
     /// <summary>There is something to do; may be called from any thread.</summary>
@@ -75,16 +82,25 @@ internal sealed partial class Maintenance : IDisposable
     }
 
     /// <summary>The shard's files contradict themselves: none of them is changed any more. Any thread.</summary>
-    public void Quarantine() => _quarantined = true;
+    public void Quarantine()
+    {
+        _quarantined = true;
+        _rewriter.Quarantine();
+    }
 
     public void Stop()
     {
         _stopping = true;
         _due.Set();
         _thread.Join();
+        _rewriter.Stop();
     }
 
-    public void Dispose() => _due.Dispose();
+    public void Dispose()
+    {
+        _due.Dispose();
+        _rewriter.Dispose();
+    }
 
     private void Loop()
     {
@@ -100,10 +116,11 @@ internal sealed partial class Maintenance : IDisposable
             {
                 WatchRoom();
                 FlushMark();
+                _pending.Settle();
+                UnlinkSealed();
                 if (!_writer!.HasNextJournal) _writer.OfferNextJournal(CreateJournal());
                 Seal();
                 AskForRotationIfDue();
-                Erase();
                 Volatile.Write(ref _trouble, null);
             }
             catch (DamagedDataException e)
@@ -164,20 +181,41 @@ internal sealed partial class Maintenance : IDisposable
         }
 
         var started = Stopwatch.GetTimestamp();
-        var fences = sealing.SelectMany(m => m.Fences.ToArray()).ToList();
-        var run = BuildRun(sealing);
+        var fences = sealing.SelectMany(m => m.Fences.ToArray()).Select(ToTombstone).ToList();
+        var run = BuildRun(sealing, fences);
         var journals = sealing.Select(m => m.JournalId).Concat(_emptyJournals).ToList();
         var entry = new RunEntry(run.Id, run.FirstPosition, run.LastPosition);
-        NameInCatalog(run, StoreStep.RunBuilt, () => _catalog.Sealed(journals, entry, _writer!.LastEntity, fences.Select(ToTombstone)));
-        _options.AtStep?.Invoke(StoreStep.SealNamed);
-        _views.Replace(view => new View(view.Runs.Add(run), view.Memtables.RemoveRange(sealing)));
-        foreach (var id in journals) Journal.Delete(Journal.PathOf(_directory, id));
-        _options.AtStep?.Invoke(StoreStep.Sealed);
-        _emptyJournals.Clear();
-        foreach (var fence in fences) _tombstones.Sealed(ToTombstone(fence));
-        _writer!.RoomMade();
+        void Name()
+        {
+            _options.AtStep?.Invoke(StoreStep.RunBuilt);
+            _catalog.Sealed(journals, entry, _writer!.LastEntity, fences);
+            _options.AtStep?.Invoke(StoreStep.SealNamed);
+        }
+
+        _pending.Name(run, Name, () =>
+        {
+            _views.Replace(view => new View(view.Runs.Add(run), view.Memtables.RemoveRange(sealing)));
+            _sealedJournals.AddRange(journals);
+            _sealedFences.AddRange(fences);
+            _emptyJournals.Clear();
+            _writer!.RoomMade();
+        });
+        UnlinkSealed();
         StorageMetrics.SealSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         LogSealed(_logger, sealing.Length, run.LastPosition - run.FirstPosition + 1, run.Bytes);
+    }
+
+    /// <summary>The rest of a seal that may have to be tried again. A fence counts as sealed once the journals that held the life are gone.</summary>
+    private void UnlinkSealed()
+    {
+        if (_sealedJournals.Count == 0) return;
+        foreach (var id in _sealedJournals) Journal.Delete(Journal.PathOf(_directory, id));
+        _options.AtStep?.Invoke(StoreStep.Sealed);
+        _sealedJournals.Clear();
+        foreach (var fence in _sealedFences) _tombstones.Sealed(fence);
+        if (_sealedFences.Count > 0) _rewriter.ErasureDue();
+        else _rewriter.Due();
+        _sealedFences.Clear();
     }
 
     /// <summary>A journal whose first commit failed has no rows; a run of no positions would take the place of the one after it.</summary>
@@ -189,22 +227,24 @@ internal sealed partial class Maintenance : IDisposable
         _views.Replace(view => new View(view.Runs, view.Memtables.RemoveRange(empty)));
     }
 
-    private Run BuildRun(ImmutableArray<Memtable> sealing)
+    private Run BuildRun(ImmutableArray<Memtable> sealing, List<Tombstone> fences)
     {
+        // Not those whose fence comes behind what is sealed: with durability os a power cut may take the fence, and must not find half of the life gone.
+        var erased = fences.Concat(_tombstones.Pending().Where(t => !_tombstones.IsUnsealed(t))).Select(t => t.Entity).ToHashSet();
         var id = _catalog.NextFileId();
-        using (var builder = new RunBuilder(_directory, id, _idSeed))
+        using (var builder = new RunBuilder(_directory, id, _idSeed, new RunBases(sealing[0].FirstPosition, sealing[0].FirstCommittedMs)))
         {
             foreach (var name in sealing.SelectMany(m => m.Names.ToArray()).OrderBy(n => n.Entity))
-                if (!_tombstones.IsFenced(name.Entity)) builder.AddName(name.Entity, name.Tag, name.Name);
+                if (!erased.Contains(name.Entity)) builder.AddName(name.Entity, name.Tag, name.Name);
             foreach (var entity in sealing.SelectMany(m => m.Entities).Distinct().Order())
             {
-                if (_tombstones.IsFenced(entity)) continue;
+                if (erased.Contains(entity)) continue;
                 foreach (var memtable in sealing)
                     foreach (ref readonly var slice in memtable.Slices(entity)) builder.Add(entity, slice.Open());
             }
 
-            AddStates(builder, sealing);
-            builder.Finish(sealing[0].FirstPosition, sealing[^1].LastPosition, sealing[^1].LastCommittedMs);
+            AddStates(builder, sealing, erased);
+            builder.Finish(sealing[^1].LastPosition, sealing[^1].LastCommittedMs);
         }
 
         var run = Run.Open(_directory, id, _onDamage);
@@ -213,35 +253,15 @@ internal sealed partial class Maintenance : IDisposable
     }
 
     /// <summary>Of each entity and aggregate the newest: the last memtable that holds one decides.</summary>
-    private void AddStates(RunBuilder builder, ImmutableArray<Memtable> sealing)
+    private static void AddStates(RunBuilder builder, ImmutableArray<Memtable> sealing, HashSet<long> erased)
     {
-        var states = sealing.SelectMany((memtable, place) => memtable.States.Select(state => (State: state, Place: place))).Where(s => !_tombstones.IsFenced(s.State.Entity));
+        var states = sealing.SelectMany((memtable, place) => memtable.States.Select(state => (State: state, Place: place))).Where(s => !erased.Contains(s.State.Entity));
         foreach (var (state, place) in states.OrderBy(s => s.State.Entity))
         {
             var aggregate = StateBody.Read(state.Body.Span).Aggregate;
             var newer = false;
             for (var i = place + 1; i < sealing.Length && !newer; i++) newer = sealing[i].TryFindState(state.Entity, aggregate, out _);
             if (!newer) builder.AddState(state.Entity, state.Body.Span);
-        }
-    }
-
-    /// <summary>Until the catalog names it, a run is nobody's: if the catalog does not take it, the next try builds another and this one goes.</summary>
-    private void NameInCatalog(Run run, StoreStep before, Action name)
-    {
-        try
-        {
-            _options.AtStep?.Invoke(before);
-            name();
-        }
-        catch
-        {
-            if (!_catalog.Runs().Exists(r => r.Id == run.Id))
-            {
-                run.Dispose();
-                File.Delete(run.Path);
-            }
-
-            throw;
         }
     }
 

@@ -1,18 +1,22 @@
 using System.Buffers;
-using System.Buffers.Binary;
 using Warp.Http.Events;
 
 namespace Warp.Http.Storage;
 
+/// <summary>Where the next slice of a piece is expected: a slice says only how far it is from that.</summary>
+internal readonly record struct SliceChain(long Seq, long Position, long Ms)
+{
+    public static SliceChain After(in EntitySlice slice) => new(slice.FirstSeq + slice.Count, slice.FirstPosition + slice.Count, slice.CommittedMs);
+}
+
 /// <summary>
-/// A piece: neighbouring slices of one entity in a run. Body, version 1: <c>codec u8 | format u8 | keyVersion u16 | rawLength u32 | crc32c u32 | raw</c>;
-/// raw is slices of <c>firstSeq | count | firstPosition (delta) | committedMs (delta) | indexInAppend | keyLength | key | length | events</c>, varints.
-/// Codec 0 is plain; keyVersion 0 is without a key.
+/// A piece: neighbouring slices of one entity in a run. Its raw bytes are slices of <c>(count - 1) &lt;&lt; 2 | hasIndex &lt;&lt; 1 | hasKey |
+/// positions since the slice before | milliseconds since | [indexInAppend] | [keyLength | key] | length | events</c>, varints; the first counts from
+/// what the piece's head says. The seq is not stored: a piece has no gaps.
 /// </summary>
 internal static class Piece
 {
     public const int RawBytesMax = 256 * 1024;
-    public const int HeaderBytes = 12;
 
     /// <summary>A row's id is the entity's number above this many bits and the piece's ordinal in the run below.</summary>
     public const int OrdinalBits = 20;
@@ -20,8 +24,9 @@ internal static class Piece
     /// <summary>The highest number that has an id.</summary>
     public const long EntityMax = long.MaxValue >> OrdinalBits;
 
-    private const byte CodecPlain = 0;
-    private const byte Format = 1;
+    private const ulong HasKey = 1;
+    private const ulong HasIndex = 2;
+    private const int CountShift = 2;
 
     public static long FirstId(long entity) => entity << OrdinalBits;
 
@@ -29,53 +34,43 @@ internal static class Piece
 
     public static long EntityOf(long id) => id >> OrdinalBits;
 
-    /// <summary>Fills in the header at the start of <paramref name="body"/>, whose raw part is complete.</summary>
-    public static void Seal(Span<byte> body)
+    public static void WriteSlice(ArrayBufferWriter<byte> writer, in EntitySlice slice, ref SliceChain chain)
     {
-        var raw = body[HeaderBytes..];
-        body[0] = CodecPlain;
-        body[1] = Format;
-        BinaryPrimitives.WriteUInt16LittleEndian(body[2..], 0);
-        BinaryPrimitives.WriteInt32LittleEndian(body[4..], raw.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(body[8..], Crc32C.Compute(raw));
-    }
+        WriteVarint(writer, ((ulong)(slice.Count - 1) << CountShift) | (slice.IndexInAppend > 0 ? HasIndex : 0) | (slice.Key.IsEmpty ? 0 : HasKey));
+        WriteVarint(writer, checked((ulong)(slice.FirstPosition - chain.Position)));
+        WriteVarint(writer, checked((ulong)(slice.CommittedMs - chain.Ms)));
+        if (slice.IndexInAppend > 0) WriteVarint(writer, (ulong)slice.IndexInAppend);
+        if (!slice.Key.IsEmpty)
+        {
+            WriteVarint(writer, (ulong)slice.Key.Length);
+            writer.Write(slice.Key);
+        }
 
-    /// <exception cref="DamagedDataException">The piece is not what was written.</exception>
-    public static ReadOnlySpan<byte> Open(ReadOnlySpan<byte> body)
-    {
-        if (body.Length < HeaderBytes || body[0] != CodecPlain || body[1] != Format)
-            throw new DamagedDataException("A piece has an unknown codec or format.");
-        var raw = body[HeaderBytes..];
-        if (BinaryPrimitives.ReadInt32LittleEndian(body[4..]) != raw.Length || BinaryPrimitives.ReadUInt32LittleEndian(body[8..]) != Crc32C.Compute(raw))
-            throw new DamagedDataException("A piece's checksum does not match.");
-        return raw;
-    }
-
-    public static void WriteSlice(ArrayBufferWriter<byte> writer, in EntitySlice slice, ref long position, ref long ms)
-    {
-        WriteVarint(writer, (ulong)slice.FirstSeq);
-        WriteVarint(writer, (ulong)slice.Count);
-        WriteVarint(writer, (ulong)(slice.FirstPosition - position));
-        WriteVarint(writer, (ulong)(slice.CommittedMs - ms));
-        WriteVarint(writer, (ulong)slice.IndexInAppend);
-        WriteVarint(writer, (ulong)slice.Key.Length);
-        writer.Write(slice.Key);
         WriteVarint(writer, (ulong)slice.Events.Length);
         writer.Write(slice.Events);
-        position = slice.FirstPosition;
-        ms = slice.CommittedMs;
+        chain = SliceChain.After(slice);
     }
 
-    public static EntitySlice ReadSlice(scoped ref ReadOnlySpan<byte> raw, ref long position, ref long ms)
+    /// <exception cref="InvalidDataException">The bytes are not slices.</exception>
+    public static EntitySlice ReadSlice(scoped ref ReadOnlySpan<byte> raw, ref SliceChain chain)
     {
-        var firstSeq = (long)Varint.Read(ref raw);
-        var count = (int)Varint.Read(ref raw);
-        position += (long)Varint.Read(ref raw);
-        ms += (long)Varint.Read(ref raw);
-        var index = (int)Varint.Read(ref raw);
-        var key = Take(ref raw);
-        var events = Take(ref raw);
-        return new EntitySlice { FirstSeq = firstSeq, Count = count, FirstPosition = position, CommittedMs = ms, IndexInAppend = index, Key = key, Events = events };
+        var first = Varint.Read(ref raw);
+        var position = chain.Position + (long)Varint.Read(ref raw);
+        var ms = chain.Ms + (long)Varint.Read(ref raw);
+        var index = (first & HasIndex) != 0 ? (int)Varint.Read(ref raw) : 0;
+        var key = (first & HasKey) != 0 ? Take(ref raw) : default;
+        var slice = new EntitySlice
+        {
+            FirstSeq = chain.Seq,
+            Count = checked((int)(first >> CountShift) + 1),
+            FirstPosition = position,
+            CommittedMs = ms,
+            IndexInAppend = index,
+            Key = key,
+            Events = Take(ref raw),
+        };
+        chain = SliceChain.After(slice);
+        return slice;
     }
 
     private static ReadOnlySpan<byte> Take(scoped ref ReadOnlySpan<byte> raw)

@@ -27,7 +27,8 @@ internal sealed class Run : IDisposable
         Id = id;
         Path = path;
         _onDamage = onDamage;
-        (FirstPosition, LastPosition, LastMs, Names, States, _filter) = first.ReadMeta();
+        Meta = first.Meta;
+        _filter = first.ReadFilter();
         (FirstNamed, LastNamed) = first.ReadNamed();
         Bytes = new FileInfo(path).Length;
         _idle.Add(first);
@@ -37,18 +38,11 @@ internal sealed class Run : IDisposable
 
     public string Path { get; }
 
-    public long FirstPosition { get; }
+    public RunMeta Meta { get; }
 
-    public long LastPosition { get; }
+    public long FirstPosition => Meta.FirstPosition;
 
-    /// <summary>The latest group commit in it, Unix milliseconds.</summary>
-    public long LastMs { get; }
-
-    /// <summary>Entities first seen in this run.</summary>
-    public long Names { get; }
-
-    /// <summary>Stored states in it.</summary>
-    public long States { get; }
+    public long LastPosition => Meta.LastPosition;
 
     /// <summary>The lowest number of an entity first seen in this run; above <see cref="LastNamed"/> if there is none.</summary>
     public long FirstNamed { get; }
@@ -100,8 +94,11 @@ internal sealed class Run : IDisposable
         {
             // Its statements may stand anywhere; it is not used again.
             reader?.Dispose();
-            if (e is DamagedDataException damage) _onDamage(damage);
-            throw;
+            var damage = e as DamagedDataException ?? (e is InvalidDataException ? new DamagedDataException($"{System.IO.Path.GetFileName(Path)}: {e.Message}", e) : null);
+            if (damage is null) throw;
+            _onDamage(damage);
+            if (ReferenceEquals(damage, e)) throw;
+            throw damage;
         }
     }
 

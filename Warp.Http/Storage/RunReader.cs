@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Warp.Http.Events;
 
 namespace Warp.Http.Storage;
@@ -15,7 +16,7 @@ internal enum PieceChoice
 /// <summary>Receives the pieces of a run in order of entity and seq.</summary>
 internal interface IPieceVisitor
 {
-    /// <summary>What to do with the next piece, judged by its columns.</summary>
+    /// <summary>What to do with the next piece, judged by its head.</summary>
     PieceChoice Choose(long entity, long lastSeq, long firstPosition, long lastPosition);
 
     /// <summary>False = enough.</summary>
@@ -26,32 +27,88 @@ internal interface IPieceVisitor
 internal sealed class RunReader : IDisposable
 {
     private readonly SqliteDatabase _database;
+    private readonly RunBases _bases;
+    private readonly PieceOpener _opener = new();
+    private readonly SqliteStatement _last;
+    private readonly SqliteStatement _lastSeqOf;
     private readonly SqliteStatement _ascending;
     private readonly SqliteStatement _descending;
-    private readonly SqliteStatement _range;
-    private readonly SqliteStatement _lastSeq;
-    private readonly SqliteStatement _summary;
+    private readonly SqliteStatement _heads;
     private readonly SqliteStatement _ids;
-    private readonly SqliteStatement _byTag;
+    private readonly SqliteStatement _tags;
     private readonly SqliteStatement _nameOf;
     private readonly SqliteStatement _names;
     private readonly SqliteStatement _states;
     private readonly SqliteStatement _pieces;
+    private readonly SqliteStatement _bodyOf;
 
     public RunReader(string path)
     {
         _database = SqliteDatabase.OpenImmutable(path);
-        _ascending = _database.Prepare("SELECT body FROM piece WHERE id BETWEEN ? AND ? AND last_seq >= ? AND first_seq <= ? ORDER BY id");
-        _descending = _database.Prepare("SELECT body FROM piece WHERE id BETWEEN ? AND ? AND last_seq >= ? AND first_seq <= ? ORDER BY id DESC");
-        _range = _database.Prepare("SELECT first_seq FROM piece WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1");
-        _lastSeq = _database.Prepare("SELECT last_seq FROM piece WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1");
-        _summary = _database.Prepare("SELECT last_seq, min_ms, max_ms, raw_len, aggregates FROM piece WHERE id BETWEEN ? AND ? ORDER BY id");
-        _ids = _database.Prepare("SELECT p.first_seq, i.hashes FROM ids i JOIN piece p USING(id) WHERE i.id BETWEEN ? AND ? ORDER BY i.id");
-        _byTag = _database.Prepare("SELECT entity, name FROM names WHERE tag = ? ORDER BY entity DESC");
-        _nameOf = _database.Prepare("SELECT name FROM names WHERE entity = ?");
-        _names = _database.Prepare("SELECT entity, name FROM names WHERE entity > ? ORDER BY entity LIMIT ?");
-        _states = _database.Prepare("SELECT body FROM snap WHERE id BETWEEN ? AND ?");
-        _pieces = _database.Prepare("SELECT id, last_seq, first_pos, last_pos, body FROM piece WHERE id >= ? ORDER BY id");
+        try
+        {
+            // The system caches the file; this keeps the upper pages of the trees. Many runs times a few readers each have one.
+            _database.Execute("PRAGMA cache_size=-256");
+            Meta = RunMeta.Read(_database);
+            _bases = Meta.Bases;
+            _last = _database.Prepare("SELECT id, last_seq FROM piece WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1");
+            _lastSeqOf = _database.Prepare("SELECT last_seq FROM piece WHERE id = ?");
+            _ascending = _database.Prepare("SELECT last_seq, head, body FROM piece WHERE id BETWEEN ? AND ? ORDER BY id");
+            _descending = _database.Prepare("SELECT last_seq, head, body FROM piece WHERE id BETWEEN ? AND ? ORDER BY id DESC");
+            _heads = _database.Prepare("SELECT last_seq, head FROM piece WHERE id BETWEEN ? AND ? ORDER BY id");
+            _ids = _database.Prepare("SELECT p.last_seq, p.head, i.hashes FROM ids i JOIN piece p USING(id) WHERE i.id BETWEEN ? AND ? ORDER BY i.id");
+            _tags = _database.Prepare("SELECT t.id, t.entity, n.name FROM tag t LEFT JOIN names n ON n.entity = t.entity WHERE t.id >= ? ORDER BY t.id");
+            _nameOf = _database.Prepare("SELECT name FROM names WHERE entity = ?");
+            _names = _database.Prepare("SELECT entity, name FROM names WHERE entity > ? ORDER BY entity LIMIT ?");
+            _states = _database.Prepare("SELECT body FROM snap WHERE id BETWEEN ? AND ?");
+            _pieces = _database.Prepare("SELECT id, last_seq, head FROM piece WHERE id >= ? ORDER BY id");
+            _bodyOf = _database.Prepare("SELECT body FROM piece WHERE id = ?");
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public RunMeta Meta { get; }
+
+    public BloomFilter ReadFilter() => RunMeta.ReadFilter(_database);
+
+    /// <summary>States of one entity in one run: a row's id is the entity's number above 8 bits and a count below.</summary>
+    public static long FirstStateId(long entity) => entity << 8;
+
+    public static long LastStateId(long entity) => (entity << 8) | 0xff;
+
+    /// <summary>The highest seq of the entity in this run; 0 if it has none here.</summary>
+    public long LastSeq(long entity) => LastPiece(entity).LastSeq;
+
+    /// <summary>Visits the entity's slices that touch <paramref name="from"/> to <paramref name="to"/>; false if the visitor had enough.</summary>
+    public bool Visit<TVisitor>(long entity, long from, long to, bool descending, ref TVisitor visitor)
+        where TVisitor : ISliceVisitor
+    {
+        var (lastId, lastSeq) = LastPiece(entity);
+        if (lastSeq == 0 || lastSeq < from) return true;
+        var firstId = Piece.FirstId(entity);
+        var pieces = descending
+            ? _descending.Bind(1, firstId).Bind(2, to >= lastSeq ? lastId : FirstReaching(firstId, lastId, to))
+            : _ascending.Bind(1, FirstReaching(firstId, lastId, from)).Bind(2, lastId);
+        try
+        {
+            while (pieces.Step())
+            {
+                var head = PieceHead.Read(pieces.Blob(1), pieces.Int64(0), _bases);
+                if (descending ? head.LastSeq < from : head.FirstSeq > to) return true;
+                if (!VisitPiece(_opener.Open(head, pieces.Blob(2)), head.Start, from, to, descending, ref visitor)) return false;
+                if (descending ? head.FirstSeq <= from : head.LastSeq >= to) return true; // the next row would be read for nothing
+            }
+
+            return true;
+        }
+        finally
+        {
+            pieces.Reset();
+        }
     }
 
     /// <summary>The lowest and the highest number of an entity first seen here; the other way round if there is none.</summary>
@@ -60,56 +117,6 @@ internal sealed class RunReader : IDisposable
         using var first = _database.PrepareOnce("SELECT entity FROM names ORDER BY entity LIMIT 1");
         using var last = _database.PrepareOnce("SELECT entity FROM names ORDER BY entity DESC LIMIT 1");
         return first.Step() && last.Step() ? (first.Int64(0), last.Int64(0)) : (1, 0);
-    }
-
-    /// <summary>States of one entity in one run: a row's id is the entity's number above 8 bits and a count below.</summary>
-    public static long FirstStateId(long entity) => entity << 8;
-
-    public static long LastStateId(long entity) => (entity << 8) | 0xff;
-
-    public (long FirstPosition, long LastPosition, long LastMs, long Names, long States, BloomFilter Filter) ReadMeta()
-    {
-        using var meta = _database.PrepareOnce("SELECT value FROM meta WHERE key = ?");
-        var format = Number("format");
-        if (format != 1) throw new DamagedDataException($"A run has format {format}; this version reads format 1.");
-        meta.Bind(1, "filter");
-        if (!meta.Step()) throw new DamagedDataException("A run has no filter.");
-        var filter = BloomFilter.FromBytes(meta.Blob(0));
-        meta.Reset();
-        if (Number("filter_crc") != Crc32C.Compute(filter.Bytes)) throw new DamagedDataException("The checksum of a run's filter does not match.");
-        return (Number("first_pos"), Number("last_pos"), Number("last_ms"), Number("names"), Number("states"), filter);
-
-        long Number(string key)
-        {
-            meta.Bind(1, key);
-            if (!meta.Step()) throw new DamagedDataException($"A run has no {key}.");
-            var value = meta.Int64(0);
-            meta.Reset();
-            return value;
-        }
-    }
-
-    /// <summary>The highest seq of the entity in this run; 0 if it has none here.</summary>
-    public long LastSeq(long entity) => First(_lastSeq, entity);
-
-    /// <summary>The lowest seq of the entity in this run; 0 if it has none here.</summary>
-    public long FirstSeq(long entity) => First(_range, entity);
-
-    /// <summary>Visits the entity's slices that touch <paramref name="from"/> to <paramref name="to"/>; false if the visitor had enough.</summary>
-    public bool Visit<TVisitor>(long entity, long from, long to, bool descending, ref TVisitor visitor)
-        where TVisitor : ISliceVisitor
-    {
-        var pieces = (descending ? _descending : _ascending).Bind(1, Piece.FirstId(entity)).Bind(2, Piece.LastId(entity)).Bind(3, from).Bind(4, to);
-        try
-        {
-            while (pieces.Step())
-                if (!VisitPiece(Piece.Open(pieces.Blob(0)), from, to, descending, ref visitor)) return false;
-            return true;
-        }
-        finally
-        {
-            pieces.Reset();
-        }
     }
 
     /// <summary>Visits all pieces from an entity on, in order of entity and seq; false if the visitor had enough.</summary>
@@ -122,60 +129,88 @@ internal sealed class RunReader : IDisposable
             while (_pieces.Step())
             {
                 var entity = Piece.EntityOf(_pieces.Int64(0));
-                switch (visitor.Choose(entity, _pieces.Int64(1), _pieces.Int64(2), _pieces.Int64(3)))
+                var head = PieceHead.Read(_pieces.Blob(2), _pieces.Int64(1), _bases);
+                switch (visitor.Choose(entity, head.LastSeq, head.FirstPosition, head.LastPosition))
                 {
                     case PieceChoice.Stop: return false;
                     case PieceChoice.Skip: continue;
                 }
 
-                var raw = Piece.Open(_pieces.Blob(4));
-                long position = 0, ms = 0;
+                // A row is read as far as its last column that is asked for: the body is asked for apart.
+                _bodyOf.Bind(1, _pieces.Int64(0));
+                if (!_bodyOf.Step()) throw new DamagedDataException("A piece is gone from a run.");
+                var raw = _opener.Open(head, _bodyOf.Blob(0));
+                var chain = head.Start;
                 while (!raw.IsEmpty)
-                    if (!visitor.Visit(entity, Piece.ReadSlice(ref raw, ref position, ref ms))) return false;
+                    if (!visitor.Visit(entity, Piece.ReadSlice(ref raw, ref chain))) return false;
+                _bodyOf.Reset();
             }
 
             return true;
         }
         finally
         {
+            _bodyOf.Reset();
             _pieces.Reset();
         }
     }
 
+    /// <summary>What heads alone tell of the entity.</summary>
     public void Summarize(long entity, EntitySummary summary)
     {
-        _summary.Bind(1, Piece.FirstId(entity)).Bind(2, Piece.LastId(entity));
-        while (_summary.Step()) summary.Add(_summary.Int64(0), _summary.Int64(1), _summary.Int64(2), _summary.Int64(3), _summary.Blob(4));
-        _summary.Reset();
+        _heads.Bind(1, Piece.FirstId(entity)).Bind(2, Piece.LastId(entity));
+        try
+        {
+            while (_heads.Step())
+            {
+                var head = PieceHead.Read(_heads.Blob(1), _heads.Int64(0), _bases);
+                summary.Add(head.LastSeq, head.FirstMs, head.LastMs, head.RawLength, head.Aggregates);
+            }
+        }
+        finally
+        {
+            _heads.Reset();
+        }
     }
 
     /// <summary>Gives each caller-given id's hash and the seq it points to.</summary>
     public void VisitIds(long entity, Action<ulong, long> add)
     {
         _ids.Bind(1, Piece.FirstId(entity)).Bind(2, Piece.LastId(entity));
-        while (_ids.Step())
+        try
         {
-            var firstSeq = _ids.Int64(0);
-            foreach (var packed in System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ulong>(_ids.Blob(1)))
-                add(packed >> 24, firstSeq + (long)(packed & 0xff_ffff));
+            while (_ids.Step())
+            {
+                var firstSeq = PieceHead.Read(_ids.Blob(1), _ids.Int64(0), _bases).FirstSeq;
+                foreach (var packed in MemoryMarshal.Cast<byte, ulong>(_ids.Blob(2))) add(packed >> 24, firstSeq + (long)(packed & 0xff_ffff));
+            }
         }
-
-        _ids.Reset();
+        finally
+        {
+            _ids.Reset();
+        }
     }
 
     /// <summary>The newest number under which the name stands here; 0 if none.</summary>
     public long FindName(NameTag tag, ReadOnlySpan<byte> name)
     {
-        _byTag.Bind(1, (long)tag.High);
+        var due = (long)tag.High;
+        long found = 0;
+        _tags.Bind(1, due);
         try
         {
-            while (_byTag.Step())
-                if (_byTag.Blob(1).SequenceEqual(name)) return _byTag.Int64(0);
-            return 0;
+            // From the tag's own place on without a gap: whoever found it taken stands behind.
+            for (; _tags.Step() && _tags.Int64(0) == due; due++)
+            {
+                if (_tags.IsNull(2)) throw new DamagedDataException("A run has a tag without a name.");
+                if (_tags.Blob(2).SequenceEqual(name)) found = Math.Max(found, _tags.Int64(1));
+            }
+
+            return found;
         }
         finally
         {
-            _byTag.Reset();
+            _tags.Reset();
         }
     }
 
@@ -226,47 +261,80 @@ internal sealed class RunReader : IDisposable
         _names.Reset();
     }
 
-    /// <summary>For whoever reads a whole run, as a rewrite does.</summary>
+    /// <summary>For whoever goes through a whole table, as a merge does.</summary>
     public SqliteStatement PrepareOnce(string sql) => _database.PrepareOnce(sql);
 
-    public void Dispose() => _database.Dispose();
-
-    private static long First(SqliteStatement statement, long entity)
+    public void Dispose()
     {
-        statement.Bind(1, Piece.FirstId(entity)).Bind(2, Piece.LastId(entity));
-        var value = statement.Step() ? statement.Int64(0) : 0;
-        statement.Reset();
-        return value;
+        _opener.Dispose();
+        _database.Dispose();
     }
 
-    private static bool VisitPiece<TVisitor>(ReadOnlySpan<byte> raw, long from, long to, bool descending, ref TVisitor visitor)
+    private (long Id, long LastSeq) LastPiece(long entity)
+    {
+        _last.Bind(1, Piece.FirstId(entity)).Bind(2, Piece.LastId(entity));
+        var found = _last.Step() ? (_last.Int64(0), _last.Int64(1)) : default;
+        _last.Reset();
+        return found;
+    }
+
+    /// <summary>
+    /// The first piece that reaches a seq, by halving: ordinals have no gaps, so one seq of an entity of many pieces costs a few rows' heads and
+    /// one body. The last piece is known to reach it.
+    /// </summary>
+    private long FirstReaching(long low, long high, long seq)
+    {
+        while (low < high)
+        {
+            var middle = low + ((high - low) / 2);
+            if (LastSeqOf(middle) < seq) low = middle + 1;
+            else high = middle;
+        }
+
+        return low;
+    }
+
+    private long LastSeqOf(long id)
+    {
+        _lastSeqOf.Bind(1, id);
+        try
+        {
+            return _lastSeqOf.Step() ? _lastSeqOf.Int64(0) : throw new DamagedDataException("An entity's pieces in a run have a gap.");
+        }
+        finally
+        {
+            _lastSeqOf.Reset();
+        }
+    }
+
+    private static bool VisitPiece<TVisitor>(ReadOnlySpan<byte> raw, SliceChain chain, long from, long to, bool descending, ref TVisitor visitor)
         where TVisitor : ISliceVisitor
     {
-        long position = 0, ms = 0;
         if (!descending)
         {
             while (!raw.IsEmpty)
             {
-                var slice = Piece.ReadSlice(ref raw, ref position, ref ms);
-                if (slice.LastSeq >= from && slice.FirstSeq <= to && !visitor.Visit(slice)) return false;
+                var slice = Piece.ReadSlice(ref raw, ref chain);
+                if (slice.FirstSeq > to) return true;
+                if (slice.LastSeq >= from && !visitor.Visit(slice)) return false;
             }
 
             return true;
         }
 
         // Slices are chained forwards by deltas: note where each begins, then go back.
-        var starts = new Stack<(int Left, long Position, long Ms)>();
+        var starts = new Stack<(int Left, SliceChain Chain)>();
         for (var rest = raw; !rest.IsEmpty;)
         {
-            starts.Push((rest.Length, position, ms));
-            Piece.ReadSlice(ref rest, ref position, ref ms);
+            starts.Push((rest.Length, chain));
+            Piece.ReadSlice(ref rest, ref chain);
         }
 
         while (starts.TryPop(out var start))
         {
             var rest = raw[(raw.Length - start.Left)..];
-            (_, position, ms) = start;
-            var slice = Piece.ReadSlice(ref rest, ref position, ref ms);
+            chain = start.Chain;
+            var slice = Piece.ReadSlice(ref rest, ref chain);
             if (slice.LastSeq >= from && slice.FirstSeq <= to && !visitor.Visit(slice)) return false;
         }
 

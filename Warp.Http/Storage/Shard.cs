@@ -64,10 +64,12 @@ internal sealed partial class Shard : IDisposable
     /// <summary>Bytes of events that stand in journals and memory alone.</summary>
     public long UnsealedBytes => _views?.Current.Memtables.Sum(m => m.Bytes) ?? 0;
 
-    public long QueuedBytes => Volatile.Read(ref _queuedBytes);
+    public int Runs => _views?.Current.Runs.Length ?? 0;
 
-    /// <summary>What the queue still takes; negative while one append alone is larger than the bound.</summary>
-    public long FreeQueueBytes => _options.QueuedBytesMax - QueuedBytes;
+    /// <summary>True if no run is being merged or rewritten, and none is to be.</summary>
+    internal bool IsRewriterIdle => _maintenance!.IsRewriterIdle;
+
+    public long QueuedBytes => Volatile.Read(ref _queuedBytes);
 
     public int Epoch => _writer?.Epoch ?? 0;
 

@@ -20,6 +20,9 @@ internal static class StorageMetrics
     public static readonly Histogram<double> FsyncSeconds = Meter.CreateHistogram<double>(
         "warp_journal_commit_seconds", "s", "The journal's share of a group commit: write and fsync.");
     public static readonly Histogram<double> SealSeconds = Meter.CreateHistogram<double>("warp_seal_seconds", "s", "Sealing memtables into a run.");
+    public static readonly Counter<long> Merges = Meter.CreateCounter<long>("warp_merges", "{merge}", "Merges of neighbouring runs into one.");
+    public static readonly Histogram<double> MergeSeconds = Meter.CreateHistogram<double>("warp_merge_seconds", "s", "Merging runs into one, pauses for appends included.");
+    public static readonly Counter<long> MergedBytes = Meter.CreateCounter<long>("warp_merged_bytes", "By", "Bytes of runs written by merging.");
     public static readonly ObservableCounter<long> PagesRead = Meter.CreateObservableCounter(
         "warp_pages_read", () => PageVfs.PagesRead, "{page}", "Pages of runs and catalogs read from files, each checked.");
     public static readonly ObservableCounter<long> PagesWritten = Meter.CreateObservableCounter(
@@ -32,6 +35,7 @@ internal static class StorageMetrics
     static StorageMetrics()
     {
         Meter.CreateObservableGauge("warp_shards_quarantined", () => Sum(s => s.Damage is null ? 0 : 1), "{shard}", "Shards out of service because their files are damaged.");
+        Meter.CreateObservableGauge("warp_runs", () => Sum(s => s.Runs), "{run}", "Runs that reads may have to look into.");
         Meter.CreateObservableGauge("warp_unsealed_bytes", () => Sum(s => s.UnsealedBytes), "By", "Bytes of events that stand in journals and memory and in no run yet.");
     }
 

@@ -43,6 +43,9 @@ public sealed class StoreOptions
     [Range(0, long.MaxValue)]
     public long FreeBytesMin { get; init; } = 128L * 1024 * 1024;
 
+    /// <summary>Neighbouring runs of a level that are merged into one. A seam: tests lower it to see many merges.</summary>
+    internal int MergeFanOut { get; init; } = MergePolicy.FanOut;
+
     /// <summary>Called at each step, on the thread that takes it; what it throws, the step throws. Null = nobody looks.</summary>
     internal Action<StoreStep>? AtStep { get; init; }
 

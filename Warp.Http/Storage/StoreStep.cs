@@ -22,12 +22,21 @@ internal enum StoreStep
     /// <summary>Maintenance: the journals are unlinked.</summary>
     Sealed,
 
-    /// <summary>Maintenance: a run was copied without what is erased; the catalog names the old one.</summary>
+    /// <summary>Rewriter: neighbouring runs are written as one and durable; the catalog names the old ones.</summary>
+    MergeBuilt,
+
+    /// <summary>Rewriter: the catalog names the merged run; the old ones are still there.</summary>
+    MergeNamed,
+
+    /// <summary>Rewriter: the merged run is in the view; of the old ones those are unlinked that nobody reads.</summary>
+    Merged,
+
+    /// <summary>Rewriter: a run was copied without what is erased; the catalog names the old one.</summary>
     RewriteBuilt,
 
-    /// <summary>Maintenance: the catalog names the copy; the old run is still there.</summary>
+    /// <summary>Rewriter: the catalog names the copy; the old run is still there.</summary>
     RewriteNamed,
 
-    /// <summary>Maintenance: no file holds the erased lives; the catalog doesn't say so yet.</summary>
+    /// <summary>Rewriter: no file holds the erased lives; the catalog doesn't say so yet.</summary>
     ErasureClean,
 }

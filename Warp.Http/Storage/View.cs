@@ -147,7 +147,7 @@ internal sealed class View
 
         for (var i = Runs.Length - 1; i >= 0; i--)
         {
-            if (Runs[i].States == 0) continue;
+            if (Runs[i].Meta.States == 0) continue;
             var found = Runs[i].Read(
                 new StateToFind(entity, aggregate, fingerprint, seqMax), static (reader, sought) => reader.FindState(sought.Entity, sought.Aggregate, sought.Fingerprint, sought.SeqMax));
             if (found is null) continue;
