@@ -1,3 +1,6 @@
 using BenchmarkDotNet.Running;
+using Warp.Http.Bench;
 
+if (args is ["wide", ..]) return await WideRun.RunAsync(args);
 BenchmarkSwitcher.FromAssembly(System.Reflection.Assembly.GetExecutingAssembly()).Run(args);
+return 0;

@@ -20,4 +20,20 @@ internal static class Mutants
 
     public static AssemblyMutant DoesNotFsync() => AssemblyMutant.OfService()
         .ReplaceString("*", "*", "synchronous=FULL", "synchronous=OFF");
+
+    /// <summary>A new run's name is not durable when the catalog names it.</summary>
+    public static AssemblyMutant DoesNotSyncTheDirectoryOfARun() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.RunBuilder", "Finish", "Flush");
+
+    /// <summary>A new run's last pages are not durable when the catalog names it.</summary>
+    public static AssemblyMutant NamesARunBeforeItIsDurable() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.RunBuilder", "Finish", "FlushToDisk");
+
+    /// <summary>The catalog's transaction may come after the unlinking that rests on it.</summary>
+    public static AssemblyMutant UnlinksJournalsBeforeTheCatalogIsDurable() => AssemblyMutant.OfService()
+        .ReplaceString("Warp.Http.Storage.Catalog", "*", "synchronous=FULL", "synchronous=OFF");
+
+    /// <summary>A power cut brings back the file that was unlinked.</summary>
+    public static AssemblyMutant CompletesAnErasureBeforeUnlinkingIsDurable() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.Maintenance", "Erase", "Flush");
 }

@@ -119,7 +119,7 @@ public sealed class JournalStateTests : IDisposable
     private static async Task<EntityRef> AppendAsync(StoreFixture fixture, string name)
     {
         (await fixture.AppendAsync(name, new TestEvent("A"))).Status.ShouldBe(AppendStatus.Appended);
-        return (await fixture.ActorAsync(name)).Published!.Entity;
+        return (await fixture.ActorAsync(name)).Published!;
     }
 
     private static string? Find(StoreFixture fixture, long entity, string aggregate)

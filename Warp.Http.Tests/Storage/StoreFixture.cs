@@ -22,7 +22,7 @@ internal sealed class StoreFixture : IDisposable
         Definitions = AggregateCatalog.Open(Store.DirectoryPath, bounds, clock);
         var entities = Options.Create(new EntityOptions { MemoryBytes = memoryBytes });
         Registry = new EntityRegistry(Store, Definitions, entities, Options.Create(bounds), clock, NullLogger<EntityRegistry>.Instance);
-        Passivation = new Passivation(Registry, entities, clock);
+        Passivation = new Passivation(Registry, clock);
         Erasure = new EraseService(Registry, Store, clock);
     }
 

@@ -3,7 +3,16 @@ namespace Warp.Http.Tests.Support;
 /// <summary>A directory of its own beneath the system's temporary folder, removed with all that is in it.</summary>
 public sealed class TempDirectory : IDisposable
 {
+    private const string SharedMemory = "/dev/shm";
+
     public TempDirectory(string purpose = "warp") => Path = Directory.CreateTempSubdirectory($"warp-http-{purpose}-").FullName;
+
+    private TempDirectory(DirectoryInfo made) => Path = made.FullName;
+
+    /// <summary>In memory where the system has a place for that: for files of which nobody asks whether they survive, hundreds of them.</summary>
+    public static TempDirectory InMemory(string purpose) => Directory.Exists(SharedMemory)
+        ? new TempDirectory(Directory.CreateDirectory(System.IO.Path.Combine(SharedMemory, $"warp-http-{purpose}-{Guid.NewGuid():N}")))
+        : new TempDirectory(purpose);
 
     public string Path { get; }
 

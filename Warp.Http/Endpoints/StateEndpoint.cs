@@ -46,7 +46,7 @@ internal sealed class StateEndpoint(EntityRegistry registry, EntityLookup lookup
         if (minSeq is not null && (at ?? atSeq) is not null) query.Refuse("minSeq", "minSeq waits for the newest state; it can't be joined with at or atSeq.");
         if (wait is not null && minSeq is null) query.Refuse("wait", "wait needs minSeq, the seq to wait for.");
         var (actor, problem) = query.Problem is { } refused ? (null, refused) : await lookup.FindAsync(name, context.RequestAborted);
-        if (actor is not null && minSeq is { } required) problem = await WaitAsync(actor, required, wait ?? s_waitDefault, context);
+        if (actor is not null && minSeq is { } required) (actor, problem) = await WaitAsync(actor, required, wait ?? s_waitDefault, context);
         if (problem is null)
         {
             (var snapshot, problem) = await states.ReadAsync(actor!, aggregate, atSeq, at, context.RequestAborted);
@@ -61,11 +61,12 @@ internal sealed class StateEndpoint(EntityRegistry registry, EntityLookup lookup
         await ProblemWriter.WriteAsync(context, problem!);
     }
 
-    private async ValueTask<Problem?> WaitAsync(EntityActor actor, long required, TimeSpan wait, HttpContext context)
+    private async ValueTask<(EntityActor Actor, Problem? Problem)> WaitAsync(EntityActor actor, long required, TimeSpan wait, HttpContext context)
     {
         // A stopping service does not wait for those who wait.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
-        return await actor.WaitForSeqAsync(required, wait, stop.Token) ? null : Problems.WaitTimeout(required, actor.DurableSeq);
+        (actor, var reached) = await registry.WaitForSeqAsync(actor, required, wait, stop.Token);
+        return (actor, reached ? null : Problems.WaitTimeout(required, actor.DurableSeq));
     }
 
     private static Task WriteAsync(HttpContext context, StateSnapshot snapshot)

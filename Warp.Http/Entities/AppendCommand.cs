@@ -13,6 +13,9 @@ namespace Warp.Http.Entities;
 public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcome>
 {
     private const int PooledMax = 4096;
+
+    /// <summary>The command's object with its arrays and what awaits it.</summary>
+    private const int OwnBytes = 512;
     private static readonly ConcurrentQueue<AppendCommand> Pool = new();
 
     private readonly byte[] _key = new byte[Limits.IdempotencyKeyChars];
@@ -55,8 +58,8 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
 
     internal bool HasIds => _keyLength > 0 || Events.HasIds;
 
-    /// <summary>What the shard counts against its bound while the command is under way.</summary>
-    internal int QueuedBytes => Events.Length + _nameLength;
+    /// <summary>What the shard counts against its bound while the command is under way: so the bound holds for many small ones, too.</summary>
+    internal int QueuedBytes => OwnBytes + Events.Length + _nameLength;
 
     internal ValueTask<AppendOutcome> Task => new(this, _source.Version);
 
@@ -108,6 +111,7 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
     {
         var actor = Actor!;
         actor.Shard.Leave(QueuedBytes);
+        actor.Leave(QueuedBytes);
         var outcome = Failure switch
         {
             CommitFailure.InDoubt => new AppendOutcome(AppendStatus.InDoubt),

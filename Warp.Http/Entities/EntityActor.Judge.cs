@@ -66,7 +66,7 @@ public sealed partial class EntityActor
         {
             _life = NextLife();
             _nextLife = null;
-            _ids = new IdIndex();
+            _ids = null;
             _erased = false;
         }
 
@@ -77,7 +77,7 @@ public sealed partial class EntityActor
     }
 
     /// <summary>The life that begins with the next append. A state that a rule was judged on belongs to it already, so there is one only.</summary>
-    private EntityLife NextLife() => _nextLife ??= new EntityLife(new EntityRef(Name, Tag, 0), 0);
+    private EntityLife NextLife() => _nextLife ??= new EntityLife(Name, _registry.Store.TagOf(Name.Utf8), 0, 0);
 
     private bool IsExpected(in ExpectedSeq expected)
     {
@@ -86,5 +86,5 @@ public sealed partial class EntityActor
         return expected.Life is not { } life || life == LifeOf(_life);
     }
 
-    private Life LifeOf(EntityLife? life) => life is null ? default : Shard.LifeOf(life.Entity.Number);
+    private Life LifeOf(EntityLife? life) => life is null ? default : Shard.LifeOf(life.Number);
 }

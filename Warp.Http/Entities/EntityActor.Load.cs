@@ -9,15 +9,16 @@ public sealed partial class EntityActor
     {
         _epoch = Shard.Epoch;
         var view = Shard.Views.Current;
-        if (view.TryFindInMemory(Tag, out var number) && !Shard.Tombstones.IsFenced(number))
+        var tag = _registry.Store.TagOf(Name.Utf8);
+        if (view.TryFindInMemory(tag, out var number) && !Shard.Tombstones.IsFenced(number))
         {
             // The name stands where the first append stands, so all of the life is in memory.
-            BecomeLife(number, view.LastSeq(number));
+            BecomeLife(tag, number, view.LastSeq(number));
             return true;
         }
 
-        if (view.MayBeInRuns(Tag)) return false;
-        BecomeAbsent();
+        if (view.MayBeInRuns(tag)) return false;
+        BecomeAbsent(tag);
         return true;
     }
 
@@ -28,31 +29,33 @@ public sealed partial class EntityActor
         using (var lease = Shard.Views.Lease())
         {
             var view = lease.View;
-            var number = view.TryFindInMemory(Tag, out var inMemory) && !Shard.Tombstones.IsFenced(inMemory)
+            var tag = _registry.Store.TagOf(Name.Utf8);
+            var number = view.TryFindInMemory(tag, out var inMemory) && !Shard.Tombstones.IsFenced(inMemory)
                 ? inMemory
-                : view.FindInRuns(Tag, Name.Utf8, entity => !Shard.Tombstones.IsFenced(entity));
-            if (number == 0) BecomeAbsent();
-            else BecomeLife(number, view.LastSeq(number));
+                : view.FindInRuns(tag, Name.Utf8, entity => !Shard.Tombstones.IsFenced(entity));
+            if (number == 0) BecomeAbsent(tag);
+            else BecomeLife(tag, number, view.LastSeq(number));
         }
 
         return Handle(command, mayReadDisk: true);
     }
 
-    private void BecomeLife(long number, long lastSeq)
+    private void BecomeLife(NameTag tag, long number, long lastSeq)
     {
         EntityMetrics.Activated.Add(1);
-        _life = new EntityLife(new EntityRef(Name, Tag, number), lastSeq);
+        _life = new EntityLife(Name, tag, number, lastSeq);
         _lastSeq = lastSeq;
         _erased = false;
         _loaded = true;
         Volatile.Write(ref _published, _life);
     }
 
-    private void BecomeAbsent()
+    private void BecomeAbsent(NameTag tag)
     {
         _life = null;
+        _nextLife = new EntityLife(Name, tag, 0, 0); // the command that asked is an append as a rule, and begins it
         _lastSeq = 0;
-        _erased = Shard.Tombstones.TryFind(Tag, out _);
+        _erased = Shard.Tombstones.TryFind(tag, out _);
         _loaded = true;
     }
 }

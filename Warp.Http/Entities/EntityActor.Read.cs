@@ -13,21 +13,17 @@ public readonly record struct EntityDescription(Life Life, long Seq, long Create
 
 public sealed partial class EntityActor
 {
-    private const int BaseBytes = 320; // the actor, its life, its registry entry; measured over a million of them
-
     /// <summary>The published life; default while there is none.</summary>
     public Life Life => LifeOf(Published);
 
     /// <summary>The last durable seq of the published life; 0 while there is none.</summary>
     public long DurableSeq => Published?.DurableSeq ?? 0;
 
-    internal long Bytes => BaseBytes + Name.Utf8.Length + (Published?.States.Bytes ?? 0);
-
     /// <summary>
     /// The published life unless it was erased. A reader may hold an actor that was passivated since: nobody tells that one of an erasure,
     /// so the fence is asked.
     /// </summary>
-    private EntityLife? Readable => Published is { } life && !Shard.Tombstones.IsFenced(life.Entity.Number) ? life : null;
+    private EntityLife? Readable => Published is { } life && !Shard.Tombstones.IsFenced(life.Number) ? life : null;
 
     internal AggregateCatalog Definitions => _registry.Definitions;
 
@@ -37,13 +33,22 @@ public sealed partial class EntityActor
     public StateSnapshot? TryGetState(string aggregate)
     {
         var life = Published;
-        return life?.States.Find(aggregate)?.TryGet(life.DurableSeq, Definitions.Current);
+        return life?.KnownStates?.Find(aggregate)?.TryGet(life.DurableSeq, Definitions.Current);
     }
 
     public async ValueTask<StateResult> GetStateAsync(string aggregate, CancellationToken cancellation)
     {
         if (Readable is not { } life) return new StateResult(StateStatus.Erased);
-        var result = await life.States.GetOrAdd(aggregate).GetAsync(this, life, cancellation);
+        StateResult result;
+        try
+        {
+            result = await life.States.GetOrAdd(aggregate).GetAsync(this, life, cancellation);
+        }
+        catch (DamagedDataException damage) when (!TellOfDamage(life, damage))
+        {
+            return new StateResult(StateStatus.Erased);
+        }
+
         // What was erased meanwhile is not shown, whoever asked first.
         return ReferenceEquals(Readable, life) ? result : new StateResult(StateStatus.Erased);
     }
@@ -56,22 +61,35 @@ public sealed partial class EntityActor
         if (atSeq > durable) return new StateResult(StateStatus.BeyondLastSeq);
         var definitions = Definitions.Current;
         var fold = new StateFold(this, life, aggregate, definitions);
-        var failure = await fold.AdvanceAsync(atSeq ?? durable, atMs ?? long.MaxValue);
+        FoldFailure? failure;
+        try
+        {
+            failure = await fold.AdvanceAsync(atSeq ?? durable, atMs ?? long.MaxValue);
+        }
+        catch (DamagedDataException damage) when (!TellOfDamage(life, damage))
+        {
+            return new StateResult(StateStatus.Erased);
+        }
+
         cancellation.ThrowIfCancellationRequested();
         if (!ReferenceEquals(Readable, life)) return new StateResult(StateStatus.Erased);
         if (failure is not null) return StateResult.Of(failure);
         return fold.Exists ? new StateResult(StateStatus.Found, fold.Render(fold.Covered, definitions)) : new StateResult(StateStatus.NoSuchAggregate);
     }
 
-    /// <summary>True when <see cref="DurableSeq"/> has reached <paramref name="minSeq"/>; false after the wait, or when the entity is erased.</summary>
-    public async ValueTask<bool> WaitForSeqAsync(long minSeq, TimeSpan wait, CancellationToken cancellation)
+    /// <summary>
+    /// True when <see cref="DurableSeq"/> has reached <paramref name="minSeq"/>; false after the wait, when the entity is erased, or when the actor
+    /// was passivated and another goes on for it (<see cref="EntityRegistry.WaitForSeqAsync"/> follows it there).
+    /// </summary>
+    internal async ValueTask<bool> WaitForSeqAsync(long minSeq, TimeSpan wait, CancellationToken cancellation)
     {
         if (Readable is not { } life) return false;
         if (life.DurableSeq >= minSeq) return true;
         var reached = life.WhenReached(minSeq);
         try
         {
-            await reached.WaitAsync(wait, _registry.Time, cancellation);
+            // Passivation ends the waits that it finds; one that begins later must look itself.
+            if (!IsRetired) await reached.WaitAsync(wait, _registry.Time, cancellation);
         }
         catch (TimeoutException)
         {
@@ -85,17 +103,12 @@ public sealed partial class EntityActor
         return ReferenceEquals(Readable, life) && life.DurableSeq >= minSeq;
     }
 
-    /// <summary>Default if the life is erased.</summary>
     /// <summary>Null if the entity was erased meanwhile.</summary>
     public async ValueTask<EntityDescription?> DescribeAsync(CancellationToken cancellation)
     {
-        if (Readable is not { } life) return default;
-        var number = life.Entity.Number;
-        var summary = Shard.Views.Current.FirstSeqInMemory(number) <= 1
-            ? Summarize(number)
-            : await Readers.RunAsync(() => Summarize(number)).WaitAsync(cancellation);
-        if (!ReferenceEquals(Readable, life)) return default;
-        if (!ReferenceEquals(Published, life)) return null; // erased meanwhile: what is left of it is nobody's business
+        if (Readable is not { } life) return null;
+        var summary = await ReadViewAsync(life, 1, view => view.Summarize(life.Number), cancellation);
+        if (summary is null || !ReferenceEquals(Readable, life)) return null; // erased meanwhile: what is left of it is nobody's business
         var resolved = Definitions.Current.ResolveDefault(Name.Kind);
         var names = summary.Aggregates.Select(name => name.Length > 0 ? name : resolved.Name ?? AggregateSet.DefaultName).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
         return new EntityDescription(LifeOf(life), summary.LastSeq, summary.FirstMs, summary.LastMs, [.. names], summary.Bytes);
@@ -107,28 +120,42 @@ public sealed partial class EntityActor
         if (Readable is not { } life) return new HistoryPage();
         var first = Math.Max(1, from);
         var last = Math.Min(to, life.DurableSeq);
-        var number = life.Entity.Number;
+        return await ReadViewAsync(life, first, view => HistoryPage.Read(view, life.Number, first, last, descending, maxEvents, maxBytes), cancellation)
+            ?? new HistoryPage();
+    }
+
+    /// <summary>
+    /// Reads what concerns a life from <paramref name="firstSeq"/> on: here if all of that is in memory, else on a reader's thread.
+    /// </summary>
+    /// <returns>Null if the life was erased meanwhile, so that what is missing is no damage.</returns>
+    private async ValueTask<T?> ReadViewAsync<T>(EntityLife life, long firstSeq, Func<View, T> read, CancellationToken cancellation)
+        where T : class
+    {
         try
         {
-            return Shard.Views.Current.FirstSeqInMemory(number) <= first ? Read() : await Readers.RunAsync(Read).WaitAsync(cancellation);
+            // Looked at and read under one lease: after a look alone, a seal could move what was in memory into a run.
+            using (var lease = Shard.Views.Lease())
+                if (lease.View.FirstSeqInMemory(life.Number) <= firstSeq) return read(lease.View);
+            return await Readers.RunAsync(() =>
+            {
+                using var lease = Shard.Views.Lease();
+                return read(lease.View);
+            }).WaitAsync(cancellation);
         }
-        catch (DamagedDataException) when (!ReferenceEquals(Readable, life))
+        catch (DamagedDataException damage)
         {
-            return new HistoryPage(); // erased while it was being read: that the events are gone is no damage
-        }
-
-        HistoryPage Read()
-        {
-            using var lease = Shard.Views.Lease();
-            return HistoryPage.Read(lease.View, number, first, last, descending, maxEvents, maxBytes);
+            if (!TellOfDamage(life, damage)) return null;
+            throw;
         }
     }
 
-    internal void CountBytes(long bytes) => _registry.AddBytes(bytes);
-
-    private EntitySummary Summarize(long number)
+    /// <summary>
+    /// What a reader found missing or wrong takes the shard out of service, unless the life was erased while it was read: then it is no damage.
+    /// </summary>
+    internal bool TellOfDamage(EntityLife life, DamagedDataException damage)
     {
-        using var lease = Shard.Views.Lease();
-        return lease.View.Summarize(number);
+        if (Shard.Tombstones.IsFenced(life.Number)) return false;
+        Shard.Quarantine(damage);
+        return true;
     }
 }

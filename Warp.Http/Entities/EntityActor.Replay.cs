@@ -12,7 +12,9 @@ public sealed partial class EntityActor
     {
         if (_lastSeq == 0) return true;
         if (_ids is null && !TryLoadIds(mayReadDisk)) return false;
-        var (first, last) = CandidateRange(append);
+        _ids!.Trim(_life!.DurableSeq);
+        if (!TryFindOlder(append, mayReadDisk, out var older)) return false;
+        var (first, last) = CandidateRange(append, older);
         if (last == 0) return true;
         if (last > _life!.DurableSeq)
         {
@@ -22,32 +24,76 @@ public sealed partial class EntityActor
 
         // Leased only now: what became durable before stands in this view, even if a new journal was begun in between.
         using var lease = Shard.Views.Lease();
-        if (first < lease.View.FirstSeqInMemory(_life.Entity.Number) && !mayReadDisk)
+        if (first < lease.View.FirstSeqInMemory(_life.Number) && !mayReadDisk)
         {
             _suspension = Suspension.ForDisk;
             return false;
         }
 
         using var stored = new StoredEvents(lease.View, _life);
-        return JudgeReplay(append, stored);
+        return JudgeReplay(append, stored, older);
     }
 
     /// <summary>Reads the ids of the life; false if that needs the disk. None with an id is in flight, or they would be here already.</summary>
     private bool TryLoadIds(bool mayReadDisk)
     {
+        if (_life!.DurableSeq == 0)
+        {
+            _ids = new IdIndex();
+            return true;
+        }
+
         using var lease = Shard.Views.Lease();
-        if (!mayReadDisk && lease.View.FirstSeqInMemory(_life!.Entity.Number) > 1)
+        if (!mayReadDisk && lease.View.FirstSeqInMemory(_life.Number) > 1)
         {
             _suspension = Suspension.ForDisk;
             return false;
         }
 
-        _ids = StoredEvents.LoadIds(lease.View, _life!, _registry.Store.IdSeed);
+        _ids = StoredIds.Load(lease.View, _life, _registry.Store.IdSeed);
         return true;
     }
 
+    /// <summary>
+    /// Looks up those of the append's ids that only the filter knows; null = none. False if that needs a reader's thread: it goes through all ids
+    /// of the life.
+    /// </summary>
+    private bool TryFindOlder(AppendCommand append, bool mayReadDisk, out IdIndex? older)
+    {
+        older = null;
+        if (!_ids!.HasOlder) return true;
+        HashSet<ulong>? hashes = null;
+        var seed = _registry.Store.IdSeed;
+        Span<byte> keyed = stackalloc byte[Limits.IdempotencyKeyChars + 12];
+        var rest = append.Events.Bytes;
+        for (var i = 0; i < append.Count; i++)
+        {
+            var e = EventRecord.Read(ref rest);
+            var id = append.Key.IsEmpty ? e.Id : KeyedId(keyed, append.Key, i);
+            if (id.IsEmpty) continue;
+            Note(EventIdHash.OfId(id, seed));
+            if (TrySplit(id, out var key, out _)) Note(EventIdHash.OfKey(key, seed));
+        }
+
+        if (hashes is null) return true;
+        if (!mayReadDisk)
+        {
+            _suspension = Suspension.ForDisk;
+            return false;
+        }
+
+        using var lease = Shard.Views.Lease();
+        older = StoredIds.Find(lease.View, _life!, seed, hashes);
+        return true;
+
+        void Note(ulong hash)
+        {
+            if (_ids.MayBeOlder(hash)) (hashes ??= []).Add(hash);
+        }
+    }
+
     /// <summary>The seqs that judging may have to read, so that disk and durability are waited for before it begins; last = 0: none.</summary>
-    private (long First, long Last) CandidateRange(AppendCommand append)
+    private (long First, long Last) CandidateRange(AppendCommand append, IdIndex? older)
     {
         long lowest = long.MaxValue, highest = 0;
         Span<byte> keyed = stackalloc byte[Limits.IdempotencyKeyChars + 12];
@@ -59,15 +105,20 @@ public sealed partial class EntityActor
             var id = append.Key.IsEmpty ? e.Id : KeyedId(keyed, append.Key, i);
             if (id.IsEmpty) continue;
             if (Events.Life.TryParseEventId(id, out var life, out var generated) && life == LifeOf(_life)) Widen(Math.Min(generated, _lastSeq));
-            if (_ids!.IsEmpty) continue;
-            for (var at = _ids.Newest(EventIdHash.OfId(id, seed)); at >= 0;) Widen(_ids.Candidate(ref at));
-            var colon = id.LastIndexOf((byte)':');
-            if (colon <= 0 || !TryParseIndex(id[(colon + 1)..], out var index)) continue;
-            for (var at = _ids.Newest(EventIdHash.OfKey(id[..colon], seed)); at >= 0;) Widen(_ids.Candidate(ref at) + index);
+            WidenBy(_ids!, id);
+            if (older is not null) WidenBy(older, id);
         }
 
         if (highest == 0) return (0, 0);
         return (Math.Max(1, lowest - append.Count), Math.Min(_lastSeq, highest + append.Count));
+
+        void WidenBy(IdIndex ids, ReadOnlySpan<byte> id)
+        {
+            if (ids.IsEmpty) return;
+            for (var at = ids.Newest(EventIdHash.OfId(id, seed)); at >= 0;) Widen(ids.Candidate(ref at));
+            if (!TrySplit(id, out var key, out var index)) return;
+            for (var at = ids.Newest(EventIdHash.OfKey(key, seed)); at >= 0;) Widen(ids.Candidate(ref at) + index);
+        }
 
         void Widen(long seq)
         {
@@ -76,7 +127,7 @@ public sealed partial class EntityActor
         }
     }
 
-    private bool JudgeReplay(AppendCommand append, StoredEvents stored)
+    private bool JudgeReplay(AppendCommand append, StoredEvents stored, IdIndex? older)
     {
         Span<byte> keyed = stackalloc byte[Limits.IdempotencyKeyChars + 12];
         long firstSeq = 0;
@@ -86,7 +137,7 @@ public sealed partial class EntityActor
             var e = EventRecord.Read(ref rest);
             var id = append.Key.IsEmpty ? e.Id : KeyedId(keyed, append.Key, i);
             if (id.IsEmpty) continue;
-            var seq = Find(id, stored, out var reserved);
+            var seq = Find(id, stored, older, out var reserved);
             if (reserved)
             {
                 Answer(append, new AppendOutcome(AppendStatus.ReservedEventId, Detail: Encoding.ASCII.GetString(id)));
@@ -108,12 +159,12 @@ public sealed partial class EntityActor
         }
 
         if (firstSeq == 0) return true;
-        JudgeEventsWithoutId(append, stored, firstSeq);
+        JudgeWhole(append, stored, firstSeq);
         return false;
     }
 
-    /// <summary>All ids are a replay; events without an id between them must be the stored ones too.</summary>
-    private void JudgeEventsWithoutId(AppendCommand append, StoredEvents stored, long firstSeq)
+    /// <summary>All ids are a replay; events without an id between them must be the stored ones too, and all together one stored append.</summary>
+    private void JudgeWhole(AppendCommand append, StoredEvents stored, long firstSeq)
     {
         var rest = append.Events.Bytes;
         for (var i = 0; i < append.Count; i++)
@@ -122,6 +173,12 @@ public sealed partial class EntityActor
             if (!append.Key.IsEmpty || !e.Id.IsEmpty) continue;
             if (firstSeq + i <= _lastSeq && stored.HasSameContent(firstSeq + i, e)) continue;
             Answer(append, new AppendOutcome(AppendStatus.EventIdConflict, LifeOf(_life), firstSeq + i, _lastSeq, "(an event without an id)"));
+            return;
+        }
+
+        if (!stored.IsWholeAppend(firstSeq, firstSeq + append.Count - 1))
+        {
+            Answer(append, new AppendOutcome(AppendStatus.EventIdConflict, LifeOf(_life), firstSeq, _lastSeq, FirstId(append)));
             return;
         }
 
@@ -136,9 +193,18 @@ public sealed partial class EntityActor
             if (!EventRecord.Read(ref rest).Id.IsEmpty) return i;
     }
 
+    /// <summary>The first id that the append gives, for the text of a conflict.</summary>
+    private static string FirstId(AppendCommand append)
+    {
+        if (!append.Key.IsEmpty) return $"{Encoding.ASCII.GetString(append.Key)}:0";
+        var rest = append.Events.Bytes;
+        for (var i = FirstIndexWithId(append); i > 0; i--) EventRecord.Skip(ref rest);
+        return Encoding.ASCII.GetString(EventRecord.Read(ref rest).Id);
+    }
+
     /// <summary>The seq that bears the id in this life, in whichever of its three forms; 0 = none.</summary>
     /// <param name="reserved">True if it has the form of the service's own ids in this life but is none of them.</param>
-    private long Find(ReadOnlySpan<byte> id, StoredEvents stored, out bool reserved)
+    private long Find(ReadOnlySpan<byte> id, StoredEvents stored, IdIndex? older, out bool reserved)
     {
         reserved = false;
         if (Events.Life.TryParseEventId(id, out var life, out var generated) && life == LifeOf(_life))
@@ -148,26 +214,25 @@ public sealed partial class EntityActor
             return 0;
         }
 
-        if (_ids!.IsEmpty) return 0;
+        var seq = Find(id, stored, _ids!);
+        return seq == 0 && older is not null ? Find(id, stored, older) : seq;
+    }
+
+    private long Find(ReadOnlySpan<byte> id, StoredEvents stored, IdIndex ids)
+    {
+        if (ids.IsEmpty) return 0;
         var seed = _registry.Store.IdSeed;
-        for (var at = _ids.Newest(EventIdHash.OfId(id, seed)); at >= 0;)
+        for (var at = ids.Newest(EventIdHash.OfId(id, seed)); at >= 0;)
         {
-            var seq = _ids.Candidate(ref at);
+            var seq = ids.Candidate(ref at);
             if (stored.HasId(seq, id)) return seq;
         }
 
-        return FindKeyed(id, stored, seed);
-    }
-
-    /// <summary>An Idempotency-Key K gave its events the ids K:0, K:1, …</summary>
-    private long FindKeyed(ReadOnlySpan<byte> id, StoredEvents stored, long seed)
-    {
-        var colon = id.LastIndexOf((byte)':');
-        if (colon <= 0 || !TryParseIndex(id[(colon + 1)..], out var index)) return 0;
-        for (var at = _ids!.Newest(EventIdHash.OfKey(id[..colon], seed)); at >= 0;)
+        if (!TrySplit(id, out var key, out var index)) return 0;
+        for (var at = ids.Newest(EventIdHash.OfKey(key, seed)); at >= 0;)
         {
-            var seq = _ids.Candidate(ref at) + index;
-            if (seq <= _lastSeq && stored.HasKey(seq, id[..colon], index)) return seq;
+            var seq = ids.Candidate(ref at) + index;
+            if (seq <= _lastSeq && stored.HasKey(seq, key, index)) return seq;
         }
 
         return 0;
@@ -175,14 +240,15 @@ public sealed partial class EntityActor
 
     private void IndexIds(AppendCommand append, long firstSeq)
     {
+        _ids ??= new IdIndex(); // for a life's first append nothing was loaded: there is nothing
         var seed = _registry.Store.IdSeed;
-        if (!append.Key.IsEmpty) _ids!.Add(EventIdHash.OfKey(append.Key, seed), firstSeq);
+        if (!append.Key.IsEmpty) _ids.Add(EventIdHash.OfKey(append.Key, seed), firstSeq);
         if (!append.Events.HasIds) return;
         var rest = append.Events.Bytes;
         for (var i = 0; i < append.Count; i++)
         {
             var e = EventRecord.Read(ref rest);
-            if (!e.Id.IsEmpty) _ids!.Add(EventIdHash.OfId(e.Id, seed), firstSeq + i);
+            if (!e.Id.IsEmpty) _ids.Add(EventIdHash.OfId(e.Id, seed), firstSeq + i);
         }
     }
 
@@ -192,6 +258,15 @@ public sealed partial class EntityActor
         destination[key.Length] = (byte)':';
         index.TryFormat(destination[(key.Length + 1)..], out var digits, default, CultureInfo.InvariantCulture);
         return destination[..(key.Length + 1 + digits)];
+    }
+
+    /// <summary>An Idempotency-Key K gave its events the ids K:0, K:1, …</summary>
+    private static bool TrySplit(ReadOnlySpan<byte> id, out ReadOnlySpan<byte> key, out int index)
+    {
+        index = 0;
+        var colon = id.LastIndexOf((byte)':');
+        key = colon > 0 ? id[..colon] : default;
+        return colon > 0 && TryParseIndex(id[(colon + 1)..], out index);
     }
 
     private static bool TryParseIndex(ReadOnlySpan<byte> digits, out int index) =>

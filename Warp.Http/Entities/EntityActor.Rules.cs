@@ -55,7 +55,7 @@ public sealed partial class EntityActor
         {
             if (!TryWorkingState(append, aggregate, definitions, mayReadDisk, out var before)) return false;
             var fold = before.Fork();
-            if (fold.ApplyInFlight(append.Events, _lastSeq + 1, _registry.Time.GetUtcNow().ToUnixTimeMilliseconds()) is { } failed) return Refuse(append, failed);
+            if (fold.ApplyInFlight(append.Events, append.Key, _lastSeq + 1, _registry.Time.GetUtcNow().ToUnixTimeMilliseconds()) is { } failed) return Refuse(append, failed);
             if (!fold.State.TryCheckInvariants(_lastSeq + append.Count, out var violation, out var failure))
             {
                 if (violation is null) return Refuse(append, failure!);
@@ -84,13 +84,9 @@ public sealed partial class EntityActor
             return false;
         }
 
-        if (!mayReadDisk && fold.Covered + 1 < Shard.Views.Current.FirstSeqInMemory(_life.Entity.Number))
-        {
-            _suspension = Suspension.ForDisk;
-            return false;
-        }
-
-        return fold.Advance(_lastSeq) is not { } failure || Refuse(append, failure);
+        if (fold.TryAdvance(_lastSeq, mayReadDisk, out var failure)) return failure is null || Refuse(append, failure);
+        _suspension = Suspension.ForDisk;
+        return false;
     }
 
     private bool Refuse(AppendCommand append, FoldFailure failure)

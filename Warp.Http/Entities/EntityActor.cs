@@ -11,7 +11,7 @@ namespace Warp.Http.Entities;
 /// <remarks>
 /// Any thread posts; the mailbox's owner drains and alone touches the fields marked so. The shard's writer publishes what became durable.
 /// Readers use <see cref="Published"/> and nothing else. Split by role: this file is mailbox and order, .Judge the checks, .Replay idempotency,
-/// .Load activation, .Read what readers call.
+/// .Load activation, .Memory what it takes and when it goes, .Read what readers call.
 /// </remarks>
 public sealed partial class EntityActor : IThreadPoolWorkItem
 {
@@ -33,49 +33,40 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
 
     private EntityLife? _published; // set by the writer's thread when durable, read by any
     private int _inFlight; // up by the drainer, down by the writer's thread
+    private int _queuedBytes; // up by who posts, down by the completion
 
-    internal EntityActor(EntityRegistry registry, Shard shard, EntityName name)
+    internal EntityActor(EntityRegistry registry, Shard shard, EntityName name, int nameHash)
     {
         _registry = registry;
         Shard = shard;
         Name = name;
-        Tag = registry.Store.TagOf(name.Utf8);
+        NameHash = nameHash;
     }
 
     public EntityName Name { get; }
 
     internal Shard Shard { get; }
 
-    internal NameTag Tag { get; }
-
     /// <summary>The life that readers see: durable, not erased; null = there is none.</summary>
     internal EntityLife? Published => Volatile.Read(ref _published);
-
-    /// <summary>The registry's clock when it was last asked for.</summary>
-    internal int LastUsed { get; set; }
 
     internal PostResult Post(EntityCommand command)
     {
         // What waits for the writer counts, too, and is refused here, before it is queued: a caller that keeps an order of its own can then
         // wait and post again before anything of this entity overtakes it. What is in the mailbox by now may still pass the bound by as much.
-        if (command is AppendCommand && Volatile.Read(ref _inFlight) >= _registry.MailboxCommandsMax) return PostResult.Full;
+        var append = command as AppendCommand;
+        if (append is not null && (Volatile.Read(ref _inFlight) >= _registry.MailboxCommandsMax || !TryEnter(append.QueuedBytes))) return PostResult.Full;
         command.Actor = this;
         var result = _mailbox.Post(command, _registry.MailboxCommandsMax);
         if (result == PostResult.Drain) Drain();
+        else if (append is not null && result != PostResult.Queued) Leave(append.QueuedBytes);
         return result;
     }
 
-    void IThreadPoolWorkItem.Execute() => Drain();
+    /// <summary>An append that entered is done with.</summary>
+    internal void Leave(int bytes) => Interlocked.Add(ref _queuedBytes, -bytes);
 
-    /// <summary>Passivates an idle actor. True if it takes no more commands and may be forgotten.</summary>
-    internal bool TryRetire()
-    {
-        if (!_mailbox.TryOwn()) return false;
-        // Something in flight would complete into an actor that its successor knows nothing of.
-        if (Volatile.Read(ref _inFlight) == 0 && _mailbox.TryRetire_OwnerOnly()) return true;
-        Drain();
-        return false;
-    }
+    void IThreadPoolWorkItem.Execute() => Drain();
 
     internal void Committed_WriterThreadOnly(AppendCommand command)
     {
@@ -113,14 +104,26 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
             }
 
             _carried = ((IMailed<EntityCommand>)command).Next;
-            if (!_loaded && !TryLoadFromMemory())
-            {
-                ReadDiskThen(command, static (actor, waiting) => actor.LoadThenHandle(waiting));
-                return;
-            }
-
-            if (!Handle(command, mayReadDisk: false)) return;
+            if (!LoadAndHandle(command)) return;
         }
+    }
+
+    /// <summary>False if a reader's thread goes on with it.</summary>
+    private bool LoadAndHandle(EntityCommand command)
+    {
+        try
+        {
+            if (_loaded || TryLoadFromMemory()) return Handle(command, mayReadDisk: false);
+        }
+        catch (ShardUnavailableException e)
+        {
+            // Taken out of service while the command was on its way. Handling catches for itself: this is the load.
+            FailRead(command, e);
+            return true;
+        }
+
+        ReadDiskThen(command, static (actor, waiting) => actor.LoadThenHandle(waiting));
+        return false;
     }
 
     private EntityCommand? TakeAll()
@@ -145,10 +148,11 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         catch (Exception e) when (e is IOException or ShardUnavailableException or InvalidDataException)
         {
             // Judging reads before it submits or answers: nothing of the command is under way.
-            _registry.LogReadFailed(e);
-            FailUnread(command);
+            FailRead(command, e);
             return true;
         }
+
+        CountJudging();
 
         var suspension = _suspension;
         if (suspension == Suspension.None) return true;
@@ -186,11 +190,22 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         }
         catch (Exception e) when (e is IOException or ShardUnavailableException or InvalidDataException)
         {
-            _registry.LogReadFailed(e);
-            FailUnread(command);
+            FailRead(command, e);
         }
 
         Drain();
+    }
+
+    private void FailRead(EntityCommand command, Exception e)
+    {
+        if (e is not ShardUnavailableException) _registry.LogReadFailed(e); // that is told where it begins, not once a command
+        if (e is DamagedDataException damage)
+        {
+            if (_life is null) Shard.Quarantine(damage);
+            else TellOfDamage(_life, damage);
+        }
+
+        FailUnread(command);
     }
 
     private static void FailUnread(EntityCommand command)
@@ -220,7 +235,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private void Submit(EntityCommand command, CommitKind kind, EntityLife life, long firstSeq)
     {
         command.Kind = kind;
-        command.EntityRef = life.Entity;
+        command.EntityRef = life;
         command.Life = life;
         command.FirstSeq = firstSeq;
         command.Epoch = _epoch;
@@ -236,10 +251,22 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         _working = null;
         _life = Published;
         _lastSeq = _life?.DurableSeq ?? 0;
-        _erased = _life is null && Shard.Tombstones.TryFind(Tag, out _);
+        _erased = _life is null && Shard.Tombstones.TryFind(_registry.Store.TagOf(Name.Utf8), out _);
     }
 
-    private enum Suspension
+    /// <summary>
+    /// Fairness: one entity may hold half as much of its shard's queue as is still free there, and always one append. Alone it gets a third of the
+    /// queue, ten busy ones a twelfth each, and a sixth stays free for the others (Choudhury, Hahne: "Dynamic queue length thresholds", 1998).
+    /// </summary>
+    private bool TryEnter(int bytes)
+    {
+        var held = Interlocked.Add(ref _queuedBytes, bytes);
+        if (held == bytes || held <= Shard.FreeQueueBytes / 2) return true;
+        Leave(bytes);
+        return false;
+    }
+
+    private enum Suspension : byte
     {
         None,
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -11,12 +10,9 @@ namespace Warp.Http.Entities;
 /// <summary>The live actors: finds an entity's, or activates it. Which ones stay in memory is passivation's business.</summary>
 public sealed partial class EntityRegistry
 {
-    private readonly ConcurrentDictionary<EntityName, EntityActor> _actors;
-    private readonly ConcurrentDictionary<EntityName, EntityActor>.AlternateLookup<ReadOnlySpan<byte>> _bySpan;
+    private readonly ActorTable _actors = new();
     private readonly ILogger _logger;
     private Tuple<AggregateSet?, bool> _rules = Tuple.Create<AggregateSet?, bool>(null, false);
-    private long _actorBytes;
-    private int _clock;
 
     public EntityRegistry(
         Store store, AggregateCatalog definitions, IOptions<EntityOptions> options, IOptions<Limits> limits, TimeProvider time, ILogger<EntityRegistry> logger)
@@ -27,17 +23,11 @@ public sealed partial class EntityRegistry
         Limits = limits.Value;
         Time = time;
         _logger = logger;
-        _actors = new ConcurrentDictionary<EntityName, EntityActor>(new EntityNameComparer());
-        _bySpan = _actors.GetAlternateLookup<ReadOnlySpan<byte>>();
+        _evict = Evict;
         StorageMetrics.Meter.CreateObservableGauge("warp_actors_live", () => Live, "{actor}", "Actors in memory.");
-        StorageMetrics.Meter.CreateObservableGauge("warp_actor_bytes", () => Bytes, "By", "Estimated bytes of live actors and their folded states.");
+        StorageMetrics.Meter.CreateObservableGauge("warp_actor_bytes", () => Bytes, "By", "Estimated bytes of live actors with their states, rendered answers and ids.");
+        StorageMetrics.Meter.CreateObservableGauge("warp_memory_budget_bytes", () => Options.MemoryBytes, "By", "What warp_actor_bytes is held under (Warp:Entities:MemoryBytes).");
     }
-
-    /// <summary>Actors in memory.</summary>
-    public int Live => _actors.Count;
-
-    /// <summary>Estimated bytes of the live actors and their folded states.</summary>
-    public long Bytes => Volatile.Read(ref _actorBytes);
 
     internal Store Store { get; }
 
@@ -50,11 +40,6 @@ public sealed partial class EntityRegistry
     internal TimeProvider Time { get; }
 
     internal int MailboxCommandsMax => Limits.MailboxCommands;
-
-    /// <summary>Passivation's coarse clock: an actor used now is younger than one used at a lower value.</summary>
-    internal int Clock => Volatile.Read(ref _clock);
-
-    internal ICollection<EntityActor> Actors => _actors.Values;
 
     /// <summary>
     /// Posts an append; the outcome comes when it is durable. A refusal before queueing (MailboxFull, Overloaded, StorageFull, Unavailable) comes
@@ -81,8 +66,9 @@ public sealed partial class EntityRegistry
     /// <summary>True with the live actor if the entity is in memory and there is something of it to read: the hot path of reads, without allocation.</summary>
     public bool TryGetLive(ReadOnlySpan<byte> name, out EntityActor? actor)
     {
-        if (!_bySpan.TryGetValue(name, out actor) || actor.Published is null || actor.Shard.Damage is not null) return false;
-        actor.LastUsed = Clock;
+        actor = _actors.Find(_actors.HashOf(name), name);
+        if (actor?.Published is null || actor.Shard.Damage is not null) return false;
+        actor.Touch();
         return true;
     }
 
@@ -110,6 +96,24 @@ public sealed partial class EntityRegistry
         return new FoundEntity(EntityPresence.Unknown);
     }
 
+    /// <summary>
+    /// Waits until the entity's durable seq has reached <paramref name="minSeq"/>, also where its actor is passivated meanwhile and another goes on.
+    /// </summary>
+    /// <returns>The actor to read from, and false after the wait or when the entity was erased.</returns>
+    public async ValueTask<(EntityActor Actor, bool Reached)> WaitForSeqAsync(EntityActor actor, long minSeq, TimeSpan wait, CancellationToken cancellation)
+    {
+        var started = Time.GetTimestamp();
+        while (true)
+        {
+            var left = wait - Time.GetElapsedTime(started);
+            if (await actor.WaitForSeqAsync(minSeq, left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellation)) return (actor, true);
+            if (!actor.IsRetired || left <= TimeSpan.Zero) return (actor, false);
+            var found = await FindAsync(actor.Name.Memory, cancellation);
+            if (found.Actor is not { } successor) return (actor, false);
+            actor = successor;
+        }
+    }
+
     internal async ValueTask<EraseStatus> EraseAsync(ReadOnlyMemory<byte> name, Guid receiptId, CancellationToken cancellation)
     {
         var shard = Store.ShardOf(name.Span);
@@ -131,25 +135,12 @@ public sealed partial class EntityRegistry
 
     internal void LogReadFailed(Exception e) => LogActivationFailed(_logger, e);
 
-    /// <summary>Forgets an actor that retired; a poster that meets it does the same, so nobody waits for passivation.</summary>
-    internal void Forget(EntityActor actor)
-    {
-        if (_actors.TryRemove(KeyValuePair.Create(actor.Name, actor))) AddBytes(-actor.Bytes);
-    }
-
-    internal void AddBytes(long bytes) => Interlocked.Add(ref _actorBytes, bytes);
-
-    internal void SetBytes(long bytes) => Interlocked.Exchange(ref _actorBytes, bytes);
-
-    internal void Tick() => Interlocked.Increment(ref _clock);
-
     /// <summary>False if the mailbox is full.</summary>
     private bool Post(Shard shard, ReadOnlySpan<byte> name, EntityCommand command)
     {
         while (true)
         {
             var actor = GetOrAdd(shard, name);
-            actor.LastUsed = Clock;
             switch (actor.Post(command))
             {
                 case PostResult.Full: return false;
@@ -161,10 +152,16 @@ public sealed partial class EntityRegistry
 
     private EntityActor GetOrAdd(Shard shard, ReadOnlySpan<byte> name)
     {
-        if (_bySpan.TryGetValue(name, out var actor)) return actor;
-        var added = new EntityActor(this, shard, new EntityName(name));
-        actor = _actors.GetOrAdd(added.Name, added);
-        if (ReferenceEquals(actor, added)) AddBytes(actor.Bytes);
+        var hash = _actors.HashOf(name);
+        if (_actors.Find(hash, name) is { } known)
+        {
+            known.Touch();
+            return known;
+        }
+
+        var actor = _actors.GetOrAdd(hash, name, this, shard, out var added);
+        if (added) actor.CountBytes();
+        else actor.Touch();
         return actor;
     }
 

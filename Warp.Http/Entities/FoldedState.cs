@@ -1,30 +1,44 @@
-using System.Buffers;
-using System.Collections.Concurrent;
 using Warp.Http.Aggregates;
-using Warp.Http.Events;
-using Warp.Http.Storage;
 
 namespace Warp.Http.Entities;
 
 /// <summary>The states of one life that were asked for, by aggregate.</summary>
 internal sealed class FoldedStates
 {
-    private ConcurrentDictionary<string, FoldedState>? _byAggregate;
+    /// <summary>
+    /// States kept a life. Anybody can ask for any name, so what is beyond is folded for the one who asked and forgotten; an entity has one or
+    /// two aggregates as a rule.
+    /// </summary>
+    private const int KeptMax = 64;
 
-    public long Bytes => _byAggregate?.Values.Sum(s => s.Bytes) ?? 0;
+    private FoldedState[] _known = []; // replaced, never changed
 
-    public FoldedState? Find(string aggregate) => Volatile.Read(ref _byAggregate)?.GetValueOrDefault(aggregate);
+    public long Bytes
+    {
+        get
+        {
+            long bytes = 64;
+            foreach (var state in Volatile.Read(ref _known)) bytes += state.Bytes;
+            return bytes;
+        }
+    }
+
+    public FoldedState? Find(string aggregate)
+    {
+        foreach (var state in Volatile.Read(ref _known))
+            if (string.Equals(state.Aggregate, aggregate, StringComparison.Ordinal)) return state;
+        return null;
+    }
 
     public FoldedState GetOrAdd(string aggregate)
     {
-        var states = Volatile.Read(ref _byAggregate);
-        if (states is null)
+        while (true)
         {
-            states = new ConcurrentDictionary<string, FoldedState>(concurrencyLevel: 1, capacity: 1, StringComparer.Ordinal);
-            states = Interlocked.CompareExchange(ref _byAggregate, states, null) ?? states;
+            var known = Volatile.Read(ref _known);
+            if (Find(aggregate) is { } found) return found;
+            var added = new FoldedState(aggregate);
+            if (known.Length >= KeptMax || ReferenceEquals(Interlocked.CompareExchange(ref _known, [.. known, added], known), known)) return added;
         }
-
-        return states.GetOrAdd(aggregate, static name => new FoldedState(name));
     }
 }
 
@@ -35,13 +49,18 @@ internal sealed class FoldedStates
 /// </remarks>
 internal sealed class FoldedState(string aggregate)
 {
+    private const int BaseBytes = 96;
+
     private TaskCompletionSource? _folding;
     private StateSnapshot? _snapshot; // the last good one
     private StateFold? _fold; // the folder's alone
 
-    public long Bytes => (_snapshot?.Body.Length ?? 0) + Volatile.Read(ref _foldBytes);
+    private long _foldBytes; // set by the folder, read by any
 
-    private long _foldBytes;
+    public string Aggregate => aggregate;
+
+    /// <summary>What it keeps in memory, about: the state to fold on and the rendered answer.</summary>
+    public long Bytes => BaseBytes + Volatile.Read(ref _foldBytes) + (Volatile.Read(ref _snapshot)?.Bytes ?? 0);
 
     /// <summary>The snapshot if it is of this seq and these definitions.</summary>
     public StateSnapshot? TryGet(long seq, AggregateSet definitions) =>
@@ -68,6 +87,7 @@ internal sealed class FoldedState(string aggregate)
             {
                 Volatile.Write(ref _folding, null);
                 mine.SetResult();
+                actor.CountBytes();
             }
         }
     }
@@ -82,10 +102,8 @@ internal sealed class FoldedState(string aggregate)
         Volatile.Write(ref _foldBytes, fold.Bytes);
         if (failure is not null) return StateResult.Of(failure);
         if (!fold.Exists) return new StateResult(StateStatus.NoSuchAggregate);
-        var before = Bytes;
         var snapshot = fold.Render(seq, definitions);
         Volatile.Write(ref _snapshot, snapshot);
-        actor.CountBytes(Bytes - before);
         return new StateResult(StateStatus.Found, snapshot);
     }
 }

@@ -34,6 +34,9 @@ internal struct Mailbox<TCommand, TAtomics>
 
     private object? _word;
 
+    /// <summary>For ever, once it is true.</summary>
+    public bool IsRetired => ReferenceEquals(TAtomics.Read(ref _word), RetiredForEver);
+
     /// <summary>Adds a command, unless <paramref name="waitingMax"/> wait already.</summary>
     public PostResult Post(TCommand command, int waitingMax)
     {

@@ -15,6 +15,9 @@ internal sealed class StateFold
     /// <summary>Events folded under one lease of the view, so that a long fold pins no file.</summary>
     private const int EventsPerLease = 16_384;
 
+    /// <summary>This object and the aggregate's name.</summary>
+    private const int BaseBytes = 160;
+
     private readonly EntityActor _actor;
     private readonly EntityLife _life;
     private readonly string _aggregate;
@@ -31,7 +34,7 @@ internal sealed class StateFold
         _aggregateUtf8 = Encoding.UTF8.GetBytes(aggregate);
         _entry = definitions.Find(aggregate);
         _isDefault = DefaultIsMine(definitions);
-        _state = FoldState.Create(_entry?.Definition, actor.Name, actor.Shard.LifeOf(life.Entity.Number));
+        _state = FoldState.Create(_entry?.Definition, actor.Name, actor.Shard.LifeOf(life.Number));
     }
 
     /// <summary>The entity's seq that it is folded to, events of other aggregates included.</summary>
@@ -42,7 +45,7 @@ internal sealed class StateFold
     /// <summary>A defined aggregate has its initial state before any event; an undefined one exists through its events.</summary>
     public bool Exists => _entry is not null || _hasEvents;
 
-    public long Bytes => _state.SizeEstimate;
+    public long Bytes => BaseBytes + _state.SizeEstimate;
 
     /// <summary>True if these definitions fold as the ones it was made with.</summary>
     public bool IsOf(AggregateSet definitions) => ReferenceEquals(definitions.Find(_aggregate), _entry) && DefaultIsMine(definitions) == _isDefault;
@@ -54,8 +57,8 @@ internal sealed class StateFold
         while (Covered < seq)
         {
             var before = Covered;
-            var inMemory = _actor.Shard.Views.Current.FirstSeqInMemory(_life.Entity.Number) <= Covered + 1;
-            var failure = inMemory ? AdvanceOnce(seq, untilMs) : await _actor.Readers.RunAsync(() => AdvanceOnce(seq, untilMs));
+            if (!TryAdvanceOnce(seq, untilMs, mayReadDisk: false, out var failure))
+                failure = await _actor.Readers.RunAsync(() => TryAdvanceOnce(seq, untilMs, mayReadDisk: true, out var onDisk) ? onDisk : null);
             if (failure is not null) return failure;
             if (Covered == before) return null; // the rest was recorded later than asked for
         }
@@ -63,23 +66,24 @@ internal sealed class StateFold
         return null;
     }
 
-    /// <summary>The same where the caller may block: the drainer on a reader's thread, or with everything in memory.</summary>
-    public FoldFailure? Advance(long seq)
+    /// <summary>The same for the drainer, which may block on a reader's thread only: false if it has to go there first.</summary>
+    public bool TryAdvance(long seq, bool mayReadDisk, out FoldFailure? failure)
     {
-        while (Covered < seq)
-            if (AdvanceOnce(seq, long.MaxValue) is { } failure) return failure;
-        return null;
+        failure = null;
+        while (Covered < seq && failure is null)
+            if (!TryAdvanceOnce(seq, long.MaxValue, mayReadDisk, out failure)) return false;
+        return true;
     }
 
     /// <summary>Folds events that are not durable yet, right behind what was folded.</summary>
-    public FoldFailure? ApplyInFlight(EncodedEvents events, long firstSeq, long nowMs)
+    public FoldFailure? ApplyInFlight(EncodedEvents events, ReadOnlySpan<byte> key, long firstSeq, long nowMs)
     {
         if (Covered != firstSeq - 1) throw new InvalidOperationException($"A state covers seq {Covered}; seq {firstSeq} does not follow.");
         var rest = events.Bytes;
         for (var i = 0; i < events.Count; i++)
         {
             var e = EventRecord.Read(ref rest);
-            if (IsMine(e.Aggregate) && _state.Apply(new RecordedEvent(firstSeq + i, nowMs, e, default, i)) is { } failure) return failure;
+            if (IsMine(e.Aggregate) && _state.Apply(new RecordedEvent(firstSeq + i, nowMs, e, key, i)) is { } failure) return failure;
             _hasEvents |= IsMine(e.Aggregate);
         }
 
@@ -100,20 +104,21 @@ internal sealed class StateFold
     {
         var state = new ArrayBufferWriter<byte>(256);
         _state.Render(state);
-        var life = _actor.Shard.LifeOf(_life.Entity.Number);
+        var body = RenderBody(seq, _entry?.Version, state.WrittenSpan, out var stateAt);
+        var life = _actor.Shard.LifeOf(_life.Number);
         var version = _entry?.Version;
         return new StateSnapshot
         {
             Seq = seq,
             DefinitionVersion = version,
             ETag = string.Create(CultureInfo.InvariantCulture, $"\"{seq}.{life}.{version ?? 0}\""),
-            State = state.WrittenMemory,
-            Body = RenderBody(seq, version, state.WrittenSpan),
+            State = body.AsMemory(stateAt, state.WrittenCount),
+            Body = body,
             Definitions = definitions,
         };
     }
 
-    private byte[] RenderBody(long seq, int? version, ReadOnlySpan<byte> state)
+    private byte[] RenderBody(long seq, int? version, ReadOnlySpan<byte> state, out int stateAt)
     {
         var body = new ArrayBufferWriter<byte>(state.Length + 160);
         using var json = new Utf8JsonWriter(body, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
@@ -124,6 +129,8 @@ internal sealed class StateFold
         if (version is { } defined) json.WriteNumber("definitionVersion"u8, defined);
         else json.WriteNull("definitionVersion"u8);
         json.WritePropertyName("state"u8);
+        json.Flush();
+        stateAt = body.WrittenCount;
         json.WriteRawValue(state, skipInputValidation: true);
         if (_lastMs > 0) json.WriteString("updatedAt"u8, DateTimeOffset.FromUnixTimeMilliseconds(_lastMs).UtcDateTime);
         else json.WriteNull("updatedAt"u8); // the state before the first event
@@ -132,12 +139,16 @@ internal sealed class StateFold
         return body.WrittenSpan.ToArray();
     }
 
-    private FoldFailure? AdvanceOnce(long seq, long untilMs)
+    /// <summary>Folds what one lease allows. False if that stands in a run and this thread must not read one.</summary>
+    private bool TryAdvanceOnce(long seq, long untilMs, bool mayReadDisk, out FoldFailure? failure)
     {
         using var lease = _actor.Shard.Views.Lease();
+        failure = null;
+        if (!mayReadDisk && lease.View.FirstSeqInMemory(_life.Number) > Covered + 1) return false;
         var visitor = new Visitor(this, seq, untilMs);
-        lease.View.Visit(_life.Entity.Number, Covered + 1, seq, descending: false, ref visitor);
-        return visitor.Failure;
+        lease.View.Visit(_life.Number, Covered + 1, seq, descending: false, ref visitor);
+        failure = visitor.Failure;
+        return true;
     }
 
     private bool DefaultIsMine(AggregateSet definitions)

@@ -20,6 +20,9 @@ public sealed class StateSnapshot
     /// <summary>The whole answer of <c>GET …/aggregates/{aggregate}</c>, UTF-8 JSON.</summary>
     public required ReadOnlyMemory<byte> Body { get; init; }
 
+    /// <summary>What it keeps in memory, about: <see cref="State"/> is a part of <see cref="Body"/>.</summary>
+    internal long Bytes => 96 + (2 * ETag.Length) + Body.Length;
+
     /// <summary>The definitions it was folded under: after any change it is folded, or at least looked at, again.</summary>
     internal AggregateSet? Definitions { get; init; }
 }

@@ -13,40 +13,6 @@ internal sealed class StoredEvents(View view, EntityLife life) : IDisposable
     private HistoryPage? _page;
     private long _first;
 
-    /// <summary>The ids of all durable events of a life: from the runs' index and from the memtables' events.</summary>
-    public static IdIndex LoadIds(View view, EntityLife life, long seed)
-    {
-        var ids = new IdIndex();
-        var entity = life.Entity.Number;
-        if (view.FirstSeqInMemory(entity) > 1)
-        {
-            foreach (var run in view.Runs)
-            {
-                run.Read((entity, ids), static (reader, of) =>
-                {
-                    reader.VisitIds(of.entity, of.ids.Add);
-                    return true;
-                });
-            }
-        }
-
-        foreach (var memtable in view.Memtables)
-        {
-            foreach (ref readonly var slice in memtable.Slices(entity))
-            {
-                if (slice.KeyLength > 0) ids.Add(EventIdHash.OfKey(slice.Open().Key, seed), slice.FirstSeq);
-                var rest = slice.Open().Events;
-                for (var i = 0; i < slice.Count; i++)
-                {
-                    var e = EventRecord.Read(ref rest);
-                    if (!e.Id.IsEmpty) ids.Add(EventIdHash.OfId(e.Id, seed), slice.FirstSeq + i);
-                }
-            }
-        }
-
-        return ids;
-    }
-
     public bool HasId(long seq, ReadOnlySpan<byte> id) => Get(seq).Fields.Id.SequenceEqual(id);
 
     public bool HasKey(long seq, ReadOnlySpan<byte> key, int index)
@@ -60,6 +26,14 @@ internal sealed class StoredEvents(View view, EntityLife life) : IDisposable
     {
         var e = Get(seq);
         return e.Fields.Id.IsEmpty && e.IdempotencyKey.IsEmpty;
+    }
+
+    /// <summary>True if the events from first to last are one whole append: the first begins it, and none after the last belongs to it.</summary>
+    public bool IsWholeAppend(long first, long last)
+    {
+        for (var seq = first; seq <= last; seq++)
+            if (Get(seq).IndexInAppend != seq - first) return false;
+        return last == life.DurableSeq || Get(last + 1).IndexInAppend == 0; // an append becomes durable as a whole
     }
 
     /// <summary>The contract's "same content": type, payload JSON-equal, aggregate as sent, schemaVersion.</summary>
@@ -78,7 +52,7 @@ internal sealed class StoredEvents(View view, EntityLife life) : IDisposable
         if (_page is null || seq < _first || seq >= _first + _page.Count)
         {
             _page?.Dispose();
-            _page = HistoryPage.Read(view, life.Entity.Number, seq, life.DurableSeq, descending: false, int.MaxValue, PageBytes);
+            _page = HistoryPage.Read(view, life.Number, seq, life.DurableSeq, descending: false, int.MaxValue, PageBytes);
             _first = seq;
         }
 

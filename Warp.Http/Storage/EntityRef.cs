@@ -3,7 +3,7 @@ using Warp.Http.Events;
 namespace Warp.Http.Storage;
 
 /// <summary>One life of an entity as its shard knows it.</summary>
-public sealed class EntityRef(EntityName name, NameTag tag, long number)
+public class EntityRef(EntityName name, NameTag tag, long number)
 {
     private long _number = number;
 

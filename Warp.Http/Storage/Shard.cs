@@ -71,6 +71,9 @@ internal sealed partial class Shard : IDisposable
 
     public long QueuedBytes => Volatile.Read(ref _queuedBytes);
 
+    /// <summary>What the queue still takes; negative while one append alone is larger than the bound.</summary>
+    public long FreeQueueBytes => _options.QueuedBytesMax - QueuedBytes;
+
     public int Epoch => _writer?.Epoch ?? 0;
 
     /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>

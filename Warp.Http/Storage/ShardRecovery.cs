@@ -71,8 +71,10 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     private void ReadJournal(JournalEntry entry)
     {
         var path = Journal.PathOf(directory, entry.Id);
-        // A failed journal's pages beyond its end may be missing: that is why it ends there.
-        if (entry.State == JournalState.Live) WalScan.Check(path + "-wal");
+        // A failed journal's pages beyond its end may be missing: that is why it ends there. And with durability os a power cut keeps of the
+        // unsynced pages which it likes: the journal ends at the first that is missing, and what stands behind it is no sign of damage.
+        var mayLackPages = entry.State == JournalState.Failed || (options.Durability == Durability.Os && !mark.SameBoot);
+        if (!mayLackPages) WalScan.Check(path + "-wal");
         SyncBeforeTrusting(path);
         var memtable = new Memtable(entry.Id, _lastPosition + 1);
         Named(() =>

@@ -29,6 +29,12 @@ public sealed class PowerLossDisk : IDisposable
     /// <summary>A page dropped by a failed fsync is sound once written again, as in Linux. By default it is lost for ever.</summary>
     public bool RewriteRestores { get; init; }
 
+    /// <summary>Where every change of the disk is written down, for <see cref="DiskImage"/>; null = nowhere.</summary>
+    public string? Trace { get; init; }
+
+    /// <summary>Lets the process read this boot id in place of the kernel's: what looks at its files later does so after a restart.</summary>
+    public Guid? BootId { get; init; }
+
     internal static string FsOps => s_built.Value.File("fsops");
 
     private string Shadow { get; }
@@ -54,6 +60,13 @@ public sealed class PowerLossDisk : IDisposable
         if (faults is not null) environment["POWERLOSS_FAULTS"] = faults;
         if (FsyncLinks) environment["POWERLOSS_FSYNC_LINKS"] = "1";
         if (RewriteRestores) environment["POWERLOSS_REWRITE_RESTORES"] = "1";
+        if (Trace is not null) environment["POWERLOSS_TRACE"] = Trace;
+        if (BootId is { } boot)
+        {
+            File.WriteAllText(_directory.File("boot-id"), $"{boot}\n");
+            environment["POWERLOSS_BOOT_ID"] = _directory.File("boot-id");
+        }
+
         return environment;
     }
 

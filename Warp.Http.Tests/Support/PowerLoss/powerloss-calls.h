@@ -42,7 +42,7 @@ static void load(void) {
     LOAD(posix_fallocate64, "posix_fallocate64"); LOAD(fallocate64, "fallocate64");
     LOAD(fsync, "fsync"); LOAD(fdatasync, "fdatasync");
     LOAD(rename, "rename"); LOAD(renameat, "renameat"); LOAD(renameat2, "renameat2");
-    LOAD(unlink, "unlink"); LOAD(unlinkat, "unlinkat"); LOAD(rmdir, "rmdir");
+    LOAD(unlink, "unlink"); LOAD(unlinkat, "unlinkat"); LOAD(mkdirat, "mkdirat");
 }
 
 __attribute__((constructor)) static void start(void) {
@@ -67,6 +67,11 @@ __attribute__((constructor)) static void start(void) {
     if (getenv("POWERLOSS_FSYNC_MICROSECONDS") != NULL) fsync_microseconds = atol(getenv("POWERLOSS_FSYNC_MICROSECONDS"));
     fsync_links = getenv("POWERLOSS_FSYNC_LINKS") != NULL;
     rewrite_restores = getenv("POWERLOSS_REWRITE_RESTORES") != NULL;
+    if (getenv("POWERLOSS_BOOT_ID") != NULL) snprintf(boot_id, sizeof boot_id, "%s", getenv("POWERLOSS_BOOT_ID"));
+    if (getenv("POWERLOSS_TRACE") != NULL) {
+        trace_fd = real_open(getenv("POWERLOSS_TRACE"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (trace_fd < 0) die("cannot open", getenv("POWERLOSS_TRACE"));
+    }
     active = 1;
     if (getenv("POWERLOSS_SETTLE") != NULL) settle(root);
     pthread_mutex_lock(&table);
@@ -78,15 +83,15 @@ __attribute__((constructor)) static void start(void) {
     if ((flags) & O_CREAT || ((flags) & O_TMPFILE) == O_TMPFILE) { \
         va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
 
-int open(const char *path, int flags, ...) { load(); MODE(flags) return opened(real_open(path, flags, mode), flags); }
-int open64(const char *path, int flags, ...) { load(); MODE(flags) return opened(real_open(path, flags, mode), flags); }
-int openat(int dir, const char *path, int flags, ...) { load(); MODE(flags) return opened(real_openat(dir, path, flags, mode), flags); }
-int openat64(int dir, const char *path, int flags, ...) { load(); MODE(flags) return opened(real_openat(dir, path, flags, mode), flags); }
-int __open_2(const char *path, int flags) { load(); return opened(real_open(path, flags), flags); }
-int __open64_2(const char *path, int flags) { load(); return opened(real_open(path, flags), flags); }
-int __openat_2(int dir, const char *path, int flags) { load(); return opened(real_openat(dir, path, flags), flags); }
-int __openat64_2(int dir, const char *path, int flags) { load(); return opened(real_openat(dir, path, flags), flags); }
-int creat(const char *path, mode_t mode) { load(); return opened(real_open(path, O_WRONLY | O_CREAT | O_TRUNC, mode), O_WRONLY | O_TRUNC); }
+int open(const char *path, int flags, ...) { load(); MODE(flags) return open_traced(AT_FDCWD, path, flags, mode); }
+int open64(const char *path, int flags, ...) { load(); MODE(flags) return open_traced(AT_FDCWD, path, flags, mode); }
+int openat(int dir, const char *path, int flags, ...) { load(); MODE(flags) return open_traced(dir, path, flags, mode); }
+int openat64(int dir, const char *path, int flags, ...) { load(); MODE(flags) return open_traced(dir, path, flags, mode); }
+int __open_2(const char *path, int flags) { load(); return open_traced(AT_FDCWD, path, flags, 0); }
+int __open64_2(const char *path, int flags) { load(); return open_traced(AT_FDCWD, path, flags, 0); }
+int __openat_2(int dir, const char *path, int flags) { load(); return open_traced(dir, path, flags, 0); }
+int __openat64_2(int dir, const char *path, int flags) { load(); return open_traced(dir, path, flags, 0); }
+int creat(const char *path, mode_t mode) { load(); return open_traced(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, mode); }
 int creat64(const char *path, mode_t mode) { return creat(path, mode); }
 
 int close(int fd) { load(); forget(fd); return real_close(fd); }
@@ -104,6 +109,7 @@ static ssize_t written_at(int fd, ssize_t n, off_t offset) {
     struct file *f = at(fd);
     if (f == NULL || n <= 0) return n;
     mark(f, offset, offset + n);
+    trace_written(fd, f, offset, n);
     return fcntl(fd, F_GETFL) & O_DSYNC && sync_fd(fd, real_fdatasync) != 0 ? -1 : n; /* O_SYNC includes that bit */
 }
 
@@ -111,43 +117,57 @@ static ssize_t written(int fd, ssize_t n) { /* at the file's own offset, which a
     return at(fd) != NULL && n > 0 ? written_at(fd, n, lseek(fd, 0, SEEK_CUR) - n) : n;
 }
 
-ssize_t write(int fd, const void *bytes, size_t count) { load(); return write_fails(fd) ? -1 : written(fd, real_write(fd, bytes, count)); }
+/* The lock of the trace over one call of the real function and what is noted of it. */
+#define TRACED(call) ({ begin(); __typeof__(call) made_ = (call); end(); made_; })
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+    load();
+    return write_fails(fd) ? -1 : TRACED(written(fd, real_write(fd, bytes, count)));
+}
 ssize_t writev(int fd, const struct iovec *parts, int count) {
     load();
-    return write_fails(fd) ? -1 : written(fd, real_writev(fd, parts, count));
+    return write_fails(fd) ? -1 : TRACED(written(fd, real_writev(fd, parts, count)));
 }
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
     load();
-    return write_fails(fd) ? -1 : written_at(fd, real_pwrite64(fd, bytes, count, offset), offset);
+    return write_fails(fd) ? -1 : TRACED(written_at(fd, real_pwrite64(fd, bytes, count, offset), offset));
 }
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) { return pwrite64(fd, bytes, count, offset); }
 ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset) {
     load();
-    return write_fails(fd) ? -1 : written_at(fd, real_pwritev64(fd, parts, count, offset), offset);
+    return write_fails(fd) ? -1 : TRACED(written_at(fd, real_pwritev64(fd, parts, count, offset), offset));
 }
 ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) { return pwritev64(fd, parts, count, offset); }
 ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
     load();
     if (write_fails(fd)) return -1;
+    begin();
     ssize_t n = real_pwritev64v2(fd, parts, count, offset, flags);
-    return offset == -1 ? written(fd, n) : written_at(fd, n, offset);
+    n = offset == -1 ? written(fd, n) : written_at(fd, n, offset);
+    end();
+    return n;
 }
 ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
     return pwritev64v2(fd, parts, count, offset, flags);
+}
+
+static void copied_unseen(int fd) { /* what changed is not known: enough for a shadow, which compares, but not for a trace */
+    mark_unknown(at(fd));
+    if (trace_fd >= 0) { errno = ENOTSUP; die("cannot trace a copy in", root); }
 }
 
 ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset, size_t count, unsigned flags) {
     load();
     if (write_fails(to)) return -1;
     ssize_t n = real_copy_file_range(from, from_offset, to, to_offset, count, flags);
-    if (at(to) != NULL) mark_unknown(at(to));
+    if (at(to) != NULL) copied_unseen(to);
     return n;
 }
 ssize_t sendfile64(int to, int from, off_t *offset, size_t count) {
     load();
     if (write_fails(to)) return -1;
     ssize_t n = real_sendfile64(to, from, offset, count);
-    if (at(to) != NULL) mark_unknown(at(to));
+    if (at(to) != NULL) copied_unseen(to);
     return n;
 }
 ssize_t sendfile(int to, int from, off_t *offset, size_t count) { return sendfile64(to, from, offset, count); }
@@ -164,8 +184,13 @@ int ftruncate64(int fd, off_t size) {
     load();
     struct file *f = at(fd);
     if (f != NULL && (write_fails(fd) || fstat(fd, &st) != 0)) return -1;
+    begin();
     int result = real_ftruncate64(fd, size);
-    if (f != NULL && result == 0) resized(f, st.st_size, size);
+    if (f != NULL && result == 0) {
+        resized(f, st.st_size, size);
+        trace('T', f->ino, size, NULL, 0, NULL, 0);
+    }
+    end();
     return result;
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
@@ -184,8 +209,12 @@ int truncate(const char *path, off_t size) { return truncate64(path, size); }
 int posix_fallocate64(int fd, off_t offset, off_t length) {
     load();
     if (write_fails(fd)) return errno;
+    struct stat st;
+    begin();
     int error = real_posix_fallocate64(fd, offset, length);
     if (error == 0) mark(at(fd), offset, offset + length);
+    if (error == 0 && at(fd) != NULL && fstat(fd, &st) == 0) trace('T', st.st_ino, st.st_size, NULL, 0, NULL, 0);
+    end();
     return error;
 }
 int posix_fallocate(int fd, off_t offset, off_t length) { return posix_fallocate64(fd, offset, length); }
@@ -193,7 +222,7 @@ int fallocate64(int fd, int mode, off_t offset, off_t length) {
     load();
     if (write_fails(fd)) return -1;
     int result = real_fallocate64(fd, mode, offset, length);
-    if (result == 0 && at(fd) != NULL) mark_unknown(at(fd)); /* it may punch holes or shift what follows */
+    if (result == 0 && at(fd) != NULL) copied_unseen(fd); /* it may punch holes or shift what follows */
     return result;
 }
 int fallocate(int fd, int mode, off_t offset, off_t length) { return fallocate64(fd, mode, offset, length); }
@@ -201,25 +230,17 @@ int fallocate(int fd, int mode, off_t offset, off_t length) { return fallocate64
 int fsync(int fd) { load(); return sync_fd(fd, real_fsync); }
 int fdatasync(int fd) { load(); return sync_fd(fd, real_fdatasync); }
 
-int rename(const char *from, const char *to) { load(); pin(AT_FDCWD, to); return real_rename(from, to); }
-int renameat(int from_dir, const char *from, int to_dir, const char *to) {
-    load();
-    pin(to_dir, to);
-    return real_renameat(from_dir, from, to_dir, to);
-}
+int rename(const char *from, const char *to) { load(); return rename_traced(AT_FDCWD, from, AT_FDCWD, to, 0); }
+int renameat(int from_dir, const char *from, int to_dir, const char *to) { load(); return rename_traced(from_dir, from, to_dir, to, 0); }
 int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) {
     load();
-    pin(to_dir, to);
-    return real_renameat2(from_dir, from, to_dir, to, flags);
+    return rename_traced(from_dir, from, to_dir, to, flags);
 }
-int unlink(const char *path) { load(); pin(AT_FDCWD, path); return real_unlink(path); }
-int unlinkat(int dir, const char *path, int flags) {
-    load();
-    if (flags & AT_REMOVEDIR) return remove_directory(dir, path);
-    pin(dir, path);
-    return real_unlinkat(dir, path, flags);
-}
-int rmdir(const char *path) { load(); return remove_directory(AT_FDCWD, path); }
+int unlink(const char *path) { load(); return unlink_traced(AT_FDCWD, path, 0); }
+int unlinkat(int dir, const char *path, int flags) { load(); return unlink_traced(dir, path, flags); }
+int rmdir(const char *path) { load(); return unlink_traced(AT_FDCWD, path, AT_REMOVEDIR); }
+int mkdir(const char *path, mode_t mode) { load(); return mkdir_traced(AT_FDCWD, path, mode); }
+int mkdirat(int dir, const char *path, mode_t mode) { load(); return mkdir_traced(dir, path, mode); }
 
 /*
  * P/Invoke looks libc's functions up by dlsym in the handle of libc itself, which passes every preloaded library by. Who asks so
@@ -234,7 +255,7 @@ void *dlsym(void *library, const char *name) {
         FRONT(copy_file_range), FRONT(sendfile), FRONT(sendfile64), FRONT(ftruncate), FRONT(ftruncate64),
         FRONT(truncate), FRONT(truncate64),
         FRONT(posix_fallocate), FRONT(posix_fallocate64), FRONT(fallocate), FRONT(fallocate64), FRONT(fsync), FRONT(fdatasync),
-        FRONT(rename), FRONT(renameat), FRONT(renameat2), FRONT(unlink), FRONT(unlinkat), FRONT(rmdir),
+        FRONT(rename), FRONT(renameat), FRONT(renameat2), FRONT(unlink), FRONT(unlinkat), FRONT(rmdir), FRONT(mkdir), FRONT(mkdirat),
     };
     load();
     void *found = real_dlsym(library, name);

@@ -125,15 +125,19 @@ static int sync_fd(int fd, int (*real)(int)) {
     if (fsync_microseconds > 0) usleep((useconds_t)fsync_microseconds);
     if (due(KILL_BEFORE_FSYNC, path)) kill(getpid(), SIGKILL);
     failure = due(FAIL_FSYNC, path);
+    begin();
     pthread_mutex_lock(&disk);
     fstat(fd, &st);
     if (S_ISDIR(st.st_mode)) {
         if (!failure) sync_directory(path, st.st_ino);
+        if (!failure) trace_name('D', st.st_ino, path);
     } else {
         sync_file(fd, &st, failure);
+        trace(failure ? 'F' : 'S', st.st_ino, 0, NULL, 0, NULL, 0);
         if (!failure && fsync_links && st.st_nlink > 0) link_in_parent(path, &st);
     }
     pthread_mutex_unlock(&disk);
+    end();
     errno = failure ? failure : error;
     return failure ? -1 : 0;
 }

@@ -20,6 +20,8 @@
  *                       fail-fsync         EIO; all pages dirty at that moment are lost, while reads still see them
  *                       kill-before-fsync  SIGKILL to itself, before anything of that fsync is durable
  *                       fail-write         ENOSPC (or ERRNO=EIO), nothing written
+ *   POWERLOSS_TRACE   where every change of the disk is written down (see powerloss-trace.h)
+ *   POWERLOSS_BOOT_ID a file that is read in place of the kernel's boot id
  *   POWERLOSS_CONTROL a file that may hold such faults, one a line; it is read and removed at the next fsync or write, which arms them
  *
  * Layout of the shadow: data/<inode> durable bytes; dirs/<inode>/ durable entries, files as hard links to data/, directories as symbolic
@@ -37,6 +39,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +68,7 @@ struct file {
 enum kind { NONE, FAIL_FSYNC, KILL_BEFORE_FSYNC, FAIL_WRITE };
 struct fault { enum kind kind; char pattern[256]; long left; int onward; int error; };
 
-static char root[PATH_MAX], shadow[PATH_MAX], control[PATH_MAX];
+static char root[PATH_MAX], shadow[PATH_MAX], control[PATH_MAX], boot_id[PATH_MAX];
 static size_t root_len;
 static int active, fsync_links, rewrite_restores;
 static long fsync_microseconds;
@@ -100,7 +103,7 @@ REAL(int, renameat, int, const char *, int, const char *);
 REAL(int, renameat2, int, const char *, int, const char *, unsigned);
 REAL(int, unlink, const char *);
 REAL(int, unlinkat, int, const char *, int);
-REAL(int, rmdir, const char *);
+REAL(int, mkdirat, int, const char *, mode_t);
 REAL(void *, dlsym, void *, const char *);
 
 static void die(const char *what, const char *path) {
@@ -110,5 +113,10 @@ static void die(const char *what, const char *path) {
 
 #include "powerloss-dirty.h"
 #include "powerloss-faults.h"
+static void begin(void);
+static void end(void);
+static void trace(char kind, ino_t ino, off_t offset, const void *name, size_t name_bytes, const void *data, size_t bytes);
+static void trace_name(char kind, ino_t ino, const char *path);
 #include "powerloss-fsync.h"
+#include "powerloss-trace.h"
 #include "powerloss-calls.h"
