@@ -135,7 +135,7 @@ public sealed class AggregateCatalogTests : IDisposable
     {
         Open().Dispose();
         Execute("PRAGMA user_version = 7");
-        Should.Throw<DefinitionStoreException>(() => Open()).Message.ShouldContain("have format 7; this version of the service reads format 1");
+        Should.Throw<DefinitionStoreException>(() => Open()).Message.ShouldContain("have format 7; this version of the service reads format 2");
     }
 
     [Fact]

@@ -284,7 +284,7 @@ public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>
     };
 
     /// <summary>As if the machine had been started anew since the mark was written.</summary>
-    private static void SetBootId(string data, Guid bootId)
+    internal static void SetBootId(string data, Guid bootId)
     {
         var mark = File.ReadAllBytes(Mark(data));
         for (var at = 0; at < mark.Length; at += 4096)

@@ -14,10 +14,11 @@ internal sealed record StoredDefinition(string Name, int Version, long WrittenAt
 internal sealed class DefinitionStore : IDisposable
 {
     /// <summary>Written into the file's header (<c>PRAGMA user_version</c>); another number is another layout.</summary>
-    private const int Format = 1;
+    private const int Format = 2;
 
     private readonly string _path;
     private readonly SqliteConnection _connection;
+    private SqliteTransaction? _transaction;
 
     private DefinitionStore(string path, SqliteConnection connection)
     {
@@ -41,6 +42,12 @@ internal sealed class DefinitionStore : IDisposable
         {
             connection.Dispose();
             throw DefinitionStoreException.Of(path, e);
+        }
+        catch (Exception e) when (e is InvalidCastException or InvalidOperationException or OverflowException or ArgumentException)
+        {
+            // A value of another type than was stored.
+            connection.Dispose();
+            throw DefinitionStoreException.Damaged(path, e);
         }
         catch (DefinitionStoreException)
         {
@@ -78,24 +85,34 @@ internal sealed class DefinitionStore : IDisposable
     });
 
     /// <summary>Writes the next version and answers its number; durable on return.</summary>
-    public int Add(string name, long writtenAtMs, byte[] body) => Guard(() =>
+    public int Add(string name, long writtenAtMs, byte[] body) => InTransaction(() =>
     {
         using var command = Command(
             """
-            INSERT INTO definition(name, version, written_ms, body, crc)
-            SELECT $name, coalesce(max(version), 0) + 1, $written, $body, $crc FROM definition WHERE name = $name
+            INSERT INTO definition(name, version, written_ms, body, crc, deleted)
+            SELECT $name, coalesce(max(version), 0) + 1, $written, $body, $crc, 0 FROM definition WHERE name = $name
             RETURNING version
             """);
         command.Parameters.AddWithValue("$name", name);
         command.Parameters.AddWithValue("$written", writtenAtMs);
         command.Parameters.AddWithValue("$body", body);
         command.Parameters.AddWithValue("$crc", (long)Crc32C.Compute(body));
-        return Convert.ToInt32(command.ExecuteScalar());
+        var version = Convert.ToInt32(command.ExecuteScalar());
+        ChangeDigest(DefinitionDigest.Of(name, version, writtenAtMs, deleted: false, body));
+        return version;
     });
 
     /// <summary>Marks every version of a name as deleted; durable on return.</summary>
-    public void Delete(string name) => Guard(() =>
+    public void Delete(string name) => InTransaction(() =>
     {
+        ulong change = 0;
+        foreach (var stored in ReadVersions(name))
+        {
+            change -= DefinitionDigest.Of(name, stored.Version, stored.WrittenAtMs, deleted: false, stored.Body);
+            change += DefinitionDigest.Of(name, stored.Version, stored.WrittenAtMs, deleted: true, stored.Body);
+        }
+
+        ChangeDigest(change);
         using var command = Command("UPDATE definition SET deleted = 1 WHERE name = $name");
         command.Parameters.AddWithValue("$name", name);
         return command.ExecuteNonQuery();
@@ -112,20 +129,64 @@ internal sealed class DefinitionStore : IDisposable
         Scalar("PRAGMA journal_mode = TRUNCATE");
         Scalar("PRAGMA synchronous = FULL");
 
-        // One transaction: a crash leaves either no table and format 0, or both.
-        Scalar(
-            $"""
-            BEGIN IMMEDIATE;
-            CREATE TABLE IF NOT EXISTS definition(
-                name TEXT NOT NULL, version INTEGER NOT NULL, written_ms INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL,
-                deleted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID;
-            PRAGMA user_version = {Format};
-            COMMIT
-            """);
+        // One transaction: a crash leaves either no tables and format 0, or all.
+        if (format == 0)
+        {
+            Scalar(
+                $"""
+                BEGIN IMMEDIATE;
+                CREATE TABLE definition(
+                    name TEXT NOT NULL, version INTEGER NOT NULL, written_ms INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL,
+                    deleted INTEGER NOT NULL, PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID;
+                CREATE TABLE digest(value INTEGER NOT NULL) STRICT;
+                INSERT INTO digest VALUES(0);
+                PRAGMA user_version = {Format};
+                COMMIT
+                """);
+        }
 
-        // Definitions are few and small: the whole file is checked at every start.
-        if (Scalar("PRAGMA quick_check") is not "ok") throw DefinitionStoreException.Damaged(_path);
+        // Definitions are few and small: the whole file is checked at every start. SQLite's own check looks at the structure of pages.
+        if (Scalar("PRAGMA quick_check") is not "ok" || !DigestMatches()) throw DefinitionStoreException.Damaged(_path);
     }
+
+    private bool DigestMatches()
+    {
+        ulong digest = 0;
+        using var command = Command("SELECT name, version, written_ms, body, crc, deleted FROM definition");
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            var stored = Read(reader);
+            digest += DefinitionDigest.Of(stored.Name, stored.Version, stored.WrittenAtMs, reader.GetInt64(5) != 0, stored.Body);
+        }
+
+        return Scalar("SELECT value FROM digest") is long kept && kept == unchecked((long)digest);
+    }
+
+    /// <summary>Moved by what changes, not computed anew: what was damaged meanwhile stays a contradiction.</summary>
+    private void ChangeDigest(ulong change)
+    {
+        var digest = unchecked((long)((ulong)(long)Scalar("SELECT value FROM digest")! + change));
+        using var command = Command("UPDATE digest SET value = $value");
+        command.Parameters.AddWithValue("$value", digest);
+        command.ExecuteNonQuery();
+    }
+
+    private T InTransaction<T>(Func<T> body) => Guard(() =>
+    {
+        using var transaction = _connection.BeginTransaction(deferred: false);
+        _transaction = transaction;
+        try
+        {
+            var result = body();
+            transaction.Commit();
+            return result;
+        }
+        finally
+        {
+            _transaction = null;
+        }
+    });
 
     private object? Scalar(string sql)
     {
@@ -136,6 +197,7 @@ internal sealed class DefinitionStore : IDisposable
     private SqliteCommand Command(string sql)
     {
         var command = _connection.CreateCommand();
+        command.Transaction = _transaction;
 #pragma warning disable CA2100 // Constant texts of this class; values are parameters.
         command.CommandText = sql;
 #pragma warning restore CA2100

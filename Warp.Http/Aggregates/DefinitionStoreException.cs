@@ -24,8 +24,8 @@ public sealed class DefinitionStoreException : Exception
         // SQLITE_IOERR, SQLITE_FULL
         10 or 13 => new DefinitionStoreException($"The definitions in {path} can't be written: {e.Message}", e) { IsTransient = true },
 
-        // SQLITE_CORRUPT, SQLITE_NOTADB
-        11 or 26 => Damaged(path, e),
+        // SQLITE_ERROR: a table or a column is not there; SQLITE_CORRUPT, SQLITE_NOTADB
+        1 or 11 or 26 => Damaged(path, e),
         _ => new DefinitionStoreException($"The definitions in {path} can't be used: {e.Message}", e),
     };
 }

@@ -69,7 +69,7 @@ public sealed partial class EntityRegistry
         }
 
         foreach (var memtable in lease.View.Memtables)
-            foreach (ref readonly var name in memtable.Names)
+            foreach (var name in memtable.Names)
                 if (name.Entity > after) names[name.Entity] = new EntityName(name.Name);
 
         if (certainUpTo == long.MaxValue) return (names, true);

@@ -10,7 +10,7 @@ namespace Warp.Http.Storage;
 /// </summary>
 internal sealed partial class DataDirectory : IDisposable
 {
-    private const int FormatVersion = 1;
+    private const int FormatVersion = 2;
     private const int SecretBytes = 32;
 
     private readonly FileStream _lock;
@@ -45,7 +45,7 @@ internal sealed partial class DataDirectory : IDisposable
                 var manifest = ReadManifest(path) ?? CreateManifest(path, options, time);
                 if (options.Shards is { } wanted && wanted != manifest.Shards)
                     throw new DataDirectoryException($"The data directory {path} has {manifest.Shards} shard(s), fixed when it was created; Warp__Shards says {wanted}.");
-                return new DataDirectory(path, held, manifest, ReadSecret(path));
+                return new DataDirectory(path, held, manifest, ReadSecret(path, manifest));
             }
             catch
             {
@@ -95,8 +95,11 @@ internal sealed partial class DataDirectory : IDisposable
             throw new DataDirectoryException($"{file} cannot be read: {e.Message}", e);
         }
 
-        if (manifest is null || manifest.Format != FormatVersion)
-            throw new DataDirectoryException($"{file} has format {manifest?.Format}; this version reads format {FormatVersion}.");
+        if (manifest is { Format: not FormatVersion, Checksum: null })
+            throw new DataDirectoryException($"{file} has format {manifest.Format}; this version reads format {FormatVersion}.");
+        if (manifest is null || !string.Equals(manifest.Checksum, manifest.ComputeChecksum(), StringComparison.Ordinal))
+            throw new DataDirectoryException($"{file} is damaged: its checksum does not match. Restore it from a copy of the data directory.");
+        if (manifest.Format != FormatVersion) throw new DataDirectoryException($"{file} has format {manifest.Format}; this version reads format {FormatVersion}.");
         return manifest;
     }
 
@@ -106,21 +109,28 @@ internal sealed partial class DataDirectory : IDisposable
         if (Directory.Exists(System.IO.Path.Combine(path, "shards")))
             throw new DataDirectoryException($"{path} has shards but no manifest.json; restore the manifest, or point Warp__DataDirectory at an empty directory.");
         CreatePrivate(System.IO.Path.Combine(path, "keys"));
-        WriteDurably(System.IO.Path.Combine(path, "keys", "names.key"), RandomNumberGenerator.GetBytes(SecretBytes));
+        var secret = RandomNumberGenerator.GetBytes(SecretBytes);
+        WriteDurably(System.IO.Path.Combine(path, "keys", "names.key"), secret);
         var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(sizeof(ulong)));
-        var manifest = new Manifest(FormatVersion, id, options.ShardsForNewDirectory, time.GetUtcNow());
+        var manifest = new Manifest(FormatVersion, id, options.ShardsForNewDirectory, time.GetUtcNow(), ChecksumOf(secret));
+        manifest = manifest with { Checksum = manifest.ComputeChecksum() };
         WriteDurably(System.IO.Path.Combine(path, "manifest.json"), JsonSerializer.SerializeToUtf8Bytes(manifest, ManifestJson.Default.Manifest));
         return manifest;
     }
 
-    private static byte[] ReadSecret(string path)
+    private static byte[] ReadSecret(string path, Manifest manifest)
     {
         var file = System.IO.Path.Combine(path, "keys", "names.key");
         var secret = File.Exists(file) ? File.ReadAllBytes(file) : [];
         if (secret.Length != SecretBytes)
             throw new DataDirectoryException($"{file} is missing or not {SecretBytes} bytes long; without it no entity can be found. Restore it from where keys/ is kept.");
+        if (!string.Equals(ChecksumOf(secret), manifest.NamesKeyChecksum, StringComparison.Ordinal))
+            throw new DataDirectoryException($"{file} is damaged or belongs to another store; with it no entity can be found. Restore it from where keys/ is kept.");
         return secret;
     }
+
+    /// <summary>Eight bytes of SHA-256, which say nothing about 32 random ones.</summary>
+    private static string ChecksumOf(ReadOnlySpan<byte> content) => Convert.ToHexStringLower(SHA256.HashData(content).AsSpan(0, sizeof(ulong)));
 
     /// <summary>Written beside, synced and renamed: the file is there whole or not at all.</summary>
     private static void WriteDurably(string file, byte[] content)
@@ -146,7 +156,12 @@ internal sealed partial class DataDirectory : IDisposable
         DirectorySync.Flush(System.IO.Path.GetDirectoryName(path)!);
     }
 
-    internal sealed record Manifest(int Format, string StoreId, int Shards, DateTimeOffset CreatedAt);
+    /// <summary>What never changes. A flipped bit in the number of shards or in the id would be believed, so the members have a checksum.</summary>
+    internal sealed record Manifest(int Format, string StoreId, int Shards, DateTimeOffset CreatedAt, string? NamesKeyChecksum = null, string? Checksum = null)
+    {
+        public string ComputeChecksum() =>
+            ChecksumOf(System.Text.Encoding.UTF8.GetBytes(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Format}|{StoreId}|{Shards}|{CreatedAt:O}|{NamesKeyChecksum}")));
+    }
 
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
     [JsonSerializable(typeof(Manifest))]

@@ -24,6 +24,7 @@ internal sealed class HighWaterMark : IDisposable
     private readonly byte[] _slot = new byte[RecordBytes];
     private readonly Guid _bootId;
     private long _turn;
+    private MarkRecord? _written; // writer's thread only
 
     public HighWaterMark(string path)
     {
@@ -33,12 +34,32 @@ internal sealed class HighWaterMark : IDisposable
         Latest = ReadLatest();
     }
 
-    /// <summary>What stood in the file when it was opened; null in a new shard.</summary>
-    public MarkRecord? Latest { get; }
+    /// <summary>What stood in the file when it was opened; null in a new shard, or where it was given up.</summary>
+    public MarkRecord? Latest { get; private set; }
 
     public bool SameBoot => Latest?.BootId == _bootId;
 
     public void Write(long position, long journalId, int rowOrdinal, ulong rowHash)
+    {
+        WriteSlot(position, journalId, rowOrdinal, rowHash);
+        _written = new MarkRecord(position, journalId, rowOrdinal, rowHash, _bootId);
+    }
+
+    /// <summary>Writes the last one that succeeded again, over one that failed and may have reached the file nevertheless.</summary>
+    public void Rewrite()
+    {
+        if ((_written ?? Latest) is { } last) WriteSlot(last.Position, last.JournalId, last.RowOrdinal, last.RowHash);
+        else Forget();
+    }
+
+    /// <summary>Nothing is known to be acknowledged: what a power cut took is given up.</summary>
+    public void Forget()
+    {
+        Latest = null;
+        RandomAccess.Write(_file, new byte[2 * SlotBytes], 0);
+    }
+
+    private void WriteSlot(long position, long journalId, int rowOrdinal, ulong rowHash)
     {
         _turn++;
         var slot = _slot.AsSpan();

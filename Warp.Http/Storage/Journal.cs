@@ -29,8 +29,26 @@ internal sealed class Journal : IDisposable
 
     public static string PathOf(string directory, long id) => System.IO.Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"journal-{id}.db"));
 
-    /// <summary>Creates the file and makes it and its directory entry durable. The catalog must name it before it takes a row.</summary>
-    public static Journal Create(string directory, long id, Durability durability)
+    /// <summary>Creates the next file, makes it and its directory entry durable, and has the catalog name it.</summary>
+    public static Journal Create(string directory, Catalog catalog, StoreOptions options)
+    {
+        var id = catalog.NextFileId();
+        options.AtStep?.Invoke(StoreStep.MakingJournal);
+        var journal = Create(directory, id, options.Durability);
+        try
+        {
+            catalog.AddJournal(journal.Id);
+            return journal;
+        }
+        catch
+        {
+            // Named or not, which after an error nobody knows: it stays empty, and the next start drops it.
+            journal.Dispose();
+            throw;
+        }
+    }
+
+    private static Journal Create(string directory, long id, Durability durability)
     {
         var path = PathOf(directory, id);
         Delete(path);

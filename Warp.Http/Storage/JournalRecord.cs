@@ -16,16 +16,16 @@ internal enum RecordKind : byte
 }
 
 /// <summary>
-/// One record of a journal row, version 1: <c>length u32 | crc32c u32 | kind u8 | flags u8 | version u16 | entity u64 | firstSeq u64 | count u32 |
-/// [tag 16 bytes, name] [idempotency key] | body</c>, texts with a varint length. The crc covers the body alone: the request thread computes it before
-/// entity and seq are known; those are under the row's checksum.
+/// One record of a journal row, little endian: <c>kind and flags u8 | length varint, of what follows | crc32c u32 | entity varint | firstSeq varint |
+/// count varint | [tag 16 bytes, name] [idempotency key] | body</c>, texts with a varint length; its version is the row's. The crc covers the body
+/// alone: the request thread computes it before entity and seq are known; those are under the row's checksum.
 /// </summary>
+/// <remarks>An append of one event has 12 bytes around it: each of them is written for every event, and again when it is sealed.</remarks>
 internal readonly ref struct JournalRecord
 {
-    private const int HeaderBytes = 32;
-    private const ushort Version = 1;
-    private const byte HasName = 1;
-    private const byte HasKey = 2;
+    private const int KindMask = 0x0f;
+    private const int HasName = 0x10;
+    private const int HasKey = 0x20;
 
     public RecordKind Kind { get; private init; }
 
@@ -51,20 +51,29 @@ internal readonly ref struct JournalRecord
     /// <summary>Bytes of the whole record.</summary>
     public int Length { get; private init; }
 
-    /// <summary>Where the name begins, from the start of the record.</summary>
-    public int NameOffset => HeaderBytes + NameTag.Bytes + Varint.SizeOf((ulong)Name.Length);
+    /// <summary>Where the name begins, from the start of the record; 0 if it has none.</summary>
+    public int NameOffset { get; private init; }
 
     /// <summary>Positions the record takes: one an event, one for a fence, none for a state.</summary>
     public int Positions => Kind == RecordKind.Fence ? 1 : Count;
 
-    public static int Size(ReadOnlySpan<byte> name, ReadOnlySpan<byte> key, int bodyLength) =>
-        HeaderBytes + (name.IsEmpty ? 0 : NameTag.Bytes + TextSize(name)) + TextSize(key) + bodyLength;
+    public static int Size(long entity, long firstSeq, int count, ReadOnlySpan<byte> name, ReadOnlySpan<byte> key, int bodyLength)
+    {
+        var content = ContentSize(entity, firstSeq, count, name, key, bodyLength);
+        return 1 + Varint.SizeOf((ulong)content) + content;
+    }
 
     /// <summary>Writes the record at the start of <paramref name="destination"/> and answers its length.</summary>
     public static int Write(
         Span<byte> destination, RecordKind kind, long entity, long firstSeq, int count, NameTag tag, ReadOnlySpan<byte> name, ReadOnlySpan<byte> key, ReadOnlySpan<byte> body, uint bodyCrc)
     {
-        var at = HeaderBytes;
+        destination[0] = (byte)((int)kind | (name.IsEmpty ? 0 : HasName) | (key.IsEmpty ? 0 : HasKey));
+        var at = 1 + Varint.Write(destination[1..], (ulong)ContentSize(entity, firstSeq, count, name, key, body.Length));
+        BinaryPrimitives.WriteUInt32LittleEndian(destination[at..], bodyCrc);
+        at += sizeof(uint);
+        at += Varint.Write(destination[at..], (ulong)entity);
+        at += Varint.Write(destination[at..], (ulong)firstSeq);
+        at += Varint.Write(destination[at..], (ulong)count);
         if (!name.IsEmpty)
         {
             tag.Write(destination[at..]);
@@ -74,16 +83,7 @@ internal readonly ref struct JournalRecord
 
         at += WriteText(destination[at..], key);
         body.CopyTo(destination[at..]);
-        at += body.Length;
-        BinaryPrimitives.WriteInt32LittleEndian(destination, at);
-        BinaryPrimitives.WriteUInt32LittleEndian(destination[4..], bodyCrc);
-        destination[8] = (byte)kind;
-        destination[9] = (byte)((name.IsEmpty ? 0 : HasName) | (key.IsEmpty ? 0 : HasKey));
-        BinaryPrimitives.WriteUInt16LittleEndian(destination[10..], Version);
-        BinaryPrimitives.WriteInt64LittleEndian(destination[12..], entity);
-        BinaryPrimitives.WriteInt64LittleEndian(destination[20..], firstSeq);
-        BinaryPrimitives.WriteInt32LittleEndian(destination[28..], count);
-        return at;
+        return at + body.Length;
     }
 
     /// <summary>Reads the first record of <paramref name="source"/> and moves it past.</summary>
@@ -98,40 +98,55 @@ internal readonly ref struct JournalRecord
     /// <summary>The same for bytes that this process has just written or checked: the body's checksum is not computed again.</summary>
     public static JournalRecord ReadUnchecked(scoped ref ReadOnlySpan<byte> source)
     {
-        if (source.Length < HeaderBytes) throw new DamagedDataException("A journal record is cut off.");
-        var length = BinaryPrimitives.ReadInt32LittleEndian(source);
-        if (length < HeaderBytes || length > source.Length) throw new DamagedDataException($"A journal record says it is {length} bytes long; {source.Length} are there.");
-        var record = source[..length];
-        source = source[length..];
-        if (BinaryPrimitives.ReadUInt16LittleEndian(record[10..]) is var version and not Version)
-            throw new DamagedDataException($"A journal record has version {version}; this version reads {Version}.");
-        var flags = record[9];
-        var rest = record[HeaderBytes..];
+        if (source.IsEmpty) throw new DamagedDataException("A journal record is cut off.");
+        var whole = source;
+        var kind = (RecordKind)(source[0] & KindMask);
+        var flags = source[0] & ~KindMask;
+        if (kind is < RecordKind.Append or > RecordKind.State || (flags & ~(HasName | HasKey)) != 0)
+            throw new DamagedDataException($"A journal record begins with {source[0]}, which is no kind of record.");
+        var rest = source[1..];
+        var content = ReadNumber(ref rest);
+        if (content > (ulong)rest.Length || content < sizeof(uint)) throw new DamagedDataException($"A journal record says it is {content} bytes long; {rest.Length} are there.");
+        source = rest[(int)content..];
+        rest = rest[..(int)content];
+        var length = whole.Length - source.Length;
+        var crc = BinaryPrimitives.ReadUInt32LittleEndian(rest);
+        rest = rest[sizeof(uint)..];
+        var entity = ReadNumber(ref rest);
+        var firstSeq = ReadNumber(ref rest);
+        var count = ReadNumber(ref rest);
         NameTag tag = default;
         ReadOnlySpan<byte> name = default;
+        var nameOffset = 0;
         if ((flags & HasName) != 0)
         {
             if (rest.Length < NameTag.Bytes) throw new DamagedDataException("A journal record's name is cut off.");
             tag = NameTag.Read(rest);
             rest = rest[NameTag.Bytes..];
             name = ReadText(ref rest);
+            nameOffset = length - rest.Length - name.Length;
         }
 
         var key = (flags & HasKey) != 0 ? ReadText(ref rest) : default;
         return new JournalRecord
         {
-            Kind = (RecordKind)record[8],
-            Entity = BinaryPrimitives.ReadInt64LittleEndian(record[12..]),
-            FirstSeq = BinaryPrimitives.ReadInt64LittleEndian(record[20..]),
-            Count = BinaryPrimitives.ReadInt32LittleEndian(record[28..]),
+            Kind = kind,
+            Entity = (long)entity,
+            FirstSeq = (long)firstSeq,
+            Count = (int)count,
             Length = length,
-            BodyCrc = BinaryPrimitives.ReadUInt32LittleEndian(record[4..]),
+            BodyCrc = crc,
             Tag = tag,
             Name = name,
+            NameOffset = nameOffset,
             Key = key,
             Body = rest,
         };
     }
+
+    private static int ContentSize(long entity, long firstSeq, int count, ReadOnlySpan<byte> name, ReadOnlySpan<byte> key, int bodyLength) =>
+        sizeof(uint) + Varint.SizeOf((ulong)entity) + Varint.SizeOf((ulong)firstSeq) + Varint.SizeOf((ulong)count)
+        + (name.IsEmpty ? 0 : NameTag.Bytes + TextSize(name)) + TextSize(key) + bodyLength;
 
     private static int TextSize(ReadOnlySpan<byte> text) => text.IsEmpty ? 0 : Varint.SizeOf((ulong)text.Length) + text.Length;
 
@@ -143,9 +158,28 @@ internal readonly ref struct JournalRecord
         return at + text.Length;
     }
 
+    private static ulong ReadNumber(scoped ref ReadOnlySpan<byte> source)
+    {
+        // Most are small, and a memtable reads millions.
+        if (source is [< 0x80 and var small, ..])
+        {
+            source = source[1..];
+            return small;
+        }
+
+        try
+        {
+            return Varint.Read(ref source);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new DamagedDataException("A number in a journal record is cut off or too long.", e);
+        }
+    }
+
     private static ReadOnlySpan<byte> ReadText(scoped ref ReadOnlySpan<byte> source)
     {
-        var length = Varint.Read(ref source);
+        var length = ReadNumber(ref source);
         if (length > (ulong)source.Length) throw new DamagedDataException("A journal record's text is cut off.");
         var text = source[..(int)length];
         source = source[(int)length..];

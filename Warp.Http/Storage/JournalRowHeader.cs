@@ -14,7 +14,7 @@ internal readonly record struct JournalRowHeader(
 {
     public const int Bytes = 64;
     private const uint Magic = 0x4a505257; // "WRPJ"
-    private const ushort Format = 1;
+    private const ushort Format = 2;
     private const int CrcAt = 60;
 
     public long LastPosition => FirstPosition + Positions - 1;

@@ -118,7 +118,7 @@ internal sealed partial class Maintenance : IDisposable
                 FlushMark();
                 _pending.Settle();
                 UnlinkSealed();
-                if (!_writer!.HasNextJournal) _writer.OfferNextJournal(CreateJournal());
+                if (!_writer!.HasNextJournal) _writer.OfferNextJournal(Journal.Create(_directory, _catalog, _options));
                 Seal();
                 AskForRotationIfDue();
                 Volatile.Write(ref _trouble, null);
@@ -147,15 +147,6 @@ internal sealed partial class Maintenance : IDisposable
         if (position == _flushedPosition) return;
         _mark.Flush();
         _flushedPosition = position;
-    }
-
-    private Journal CreateJournal()
-    {
-        _options.AtStep?.Invoke(StoreStep.MakingJournal);
-        var id = _catalog.NextFileId();
-        var journal = Journal.Create(_directory, id, _options.Durability);
-        _catalog.AddJournal(id);
-        return journal;
     }
 
     private void AskForRotationIfDue()

@@ -3,20 +3,35 @@ using Warp.Http.Events;
 
 namespace Warp.Http.Storage;
 
-/// <summary>Where one append stands in a memtable's row bodies.</summary>
-internal readonly record struct MemSlice(
-    byte[] Chunk, int BodyAt, int BodyLength, byte KeyLength, int Count, long FirstSeq, long FirstPosition, long CommittedMs)
+/// <summary>One row's body, shared by the slices in it.</summary>
+internal sealed record MemRow(byte[] Chunk, int At, int Length, long FirstPosition, long LastPosition, long CommittedMs);
+
+/// <summary>Where one append stands in a memtable's row bodies: 32 bytes, for each append in memory has one.</summary>
+internal readonly struct MemSlice(MemRow row, int bodyAt, int bodyLength, int keyLength, int count, long firstSeq, int positionInRow)
 {
+    private const int KeyBits = 8;
+    private readonly int _countAndKey = (count << KeyBits) | keyLength;
+
+    public MemRow Row { get; } = row;
+
+    public long FirstSeq { get; } = firstSeq;
+
+    public int Count => _countAndKey >>> KeyBits;
+
+    public int KeyLength => _countAndKey & ((1 << KeyBits) - 1);
+
+    public long NextSeq => FirstSeq + Count;
+
     // The key stands right before the events in the record.
     public EntitySlice Open() => new()
     {
         FirstSeq = FirstSeq,
         Count = Count,
-        FirstPosition = FirstPosition,
-        CommittedMs = CommittedMs,
+        FirstPosition = Row.FirstPosition + positionInRow,
+        CommittedMs = Row.CommittedMs,
         IndexInAppend = 0,
-        Key = Chunk.AsSpan(BodyAt - KeyLength, KeyLength),
-        Events = Chunk.AsSpan(BodyAt, BodyLength),
+        Key = Row.Chunk.AsSpan(bodyAt - KeyLength, KeyLength),
+        Events = Row.Chunk.AsSpan(bodyAt, bodyLength),
     };
 }
 
@@ -30,17 +45,12 @@ internal sealed record MemState(long Entity, ReadOnlyMemory<byte> Body, MemState
 
 internal readonly record struct MemFence(long Entity, FenceBody Body, long Events, long CommittedMs, long Position);
 
-/// <summary>One row's body, for who reads by position.</summary>
-internal readonly record struct MemRow(byte[] Chunk, int At, int Length, long FirstPosition, long LastPosition, long CommittedMs);
-
 /// <summary>A journal's rows in memory, indexed by entity, until they are sealed into a run. Holds durable rows only.</summary>
 /// <remarks>The writer's thread links rows in after their commit; any thread reads. What is linked never changes.</remarks>
 internal sealed class Memtable(long journalId, long firstPosition)
 {
-    private readonly ConcurrentDictionary<long, AppendOnlyList<MemSlice>> _logs = new();
-    private readonly ConcurrentDictionary<NameTag, long> _byName = new();
-    private readonly ConcurrentDictionary<long, MemState> _states = new();
-    private readonly AppendOnlyList<MemName> _names = new();
+    private readonly MemtableIndex _index = new();
+    private readonly ConcurrentDictionary<long, MemState> _states = new(concurrencyLevel: 1, capacity: 0);
     private readonly AppendOnlyList<MemFence> _fences = new();
     private readonly AppendOnlyList<MemRow> _rows = new();
     private long _bytes;
@@ -62,14 +72,15 @@ internal sealed class Memtable(long journalId, long firstPosition)
 
     public bool IsEmpty => LastPosition < FirstPosition;
 
-    public ReadOnlySpan<MemName> Names => _names.Items;
+    /// <summary>The names of the entities that were first seen in this memtable, in ascending order of number.</summary>
+    public IEnumerable<MemName> Names => _index.Names;
 
     public ReadOnlySpan<MemFence> Fences => _fences.Items;
 
     /// <summary>The rows in order of position.</summary>
     public ReadOnlySpan<MemRow> Rows => _rows.Items;
 
-    public ICollection<long> Entities => _logs.Keys;
+    public IEnumerable<long> Entities => _index.Entities;
 
     /// <summary>The newest state of each entity and aggregate.</summary>
     public IEnumerable<MemState> States
@@ -94,62 +105,43 @@ internal sealed class Memtable(long journalId, long firstPosition)
         return false;
     }
 
-    public ReadOnlySpan<MemSlice> Slices(long entity) => _logs.TryGetValue(entity, out var log) ? log.Items : default;
+    public ReadOnlySpan<MemSlice> Slices(long entity) => _index.Slices(entity);
 
     /// <summary>The number under which a name was first seen in this memtable; of two lives the later.</summary>
-    public bool TryFindName(NameTag tag, out long entity) => _byName.TryGetValue(tag, out entity);
+    public bool TryFindName(NameTag tag, out long entity) => _index.TryFindEntity(tag, out entity);
 
     /// <summary>The name of an entity that was first seen in this memtable; empty if it was not.</summary>
-    public ReadOnlySpan<byte> NameOf(long entity)
-    {
-        // Numbers are given in the order of commits, so the names stand in ascending order.
-        var names = _names.Items;
-        int low = 0, high = names.Length;
-        while (low < high)
-        {
-            var middle = (low + high) >>> 1;
-            if (names[middle].Entity < entity) low = middle + 1;
-            else high = middle;
-        }
-
-        return low < names.Length && names[low].Entity == entity ? names[low].Name : default;
-    }
+    public ReadOnlySpan<byte> NameOf(long entity) => _index.TryFindName(entity, out var name) ? name.Name : default;
 
     /// <summary>Makes a committed row visible. The row's body stands in <paramref name="chunk"/> from <paramref name="at"/>.</summary>
     public void Link_WriterThreadOnly(in JournalRowHeader header, byte[] chunk, int at)
     {
         ReadOnlySpan<byte> rest = chunk.AsSpan(at, header.RawLength);
-        var position = header.FirstPosition;
+        var row = new MemRow(chunk, at, header.RawLength, header.FirstPosition, header.LastPosition, header.CommittedMs);
+        var position = 0;
         for (var i = 0; i < header.Records; i++)
         {
             var record = JournalRecord.ReadUnchecked(ref rest);
             var end = at + header.RawLength - rest.Length;
-            if (!record.Name.IsEmpty)
+            switch (record.Kind)
             {
-                var nameAt = record.NameOffset + end - record.Length;
-                _names.Append_WriterThreadOnly(new MemName(record.Entity, record.Tag, chunk, nameAt, record.Name.Length));
-                _byName[record.Tag] = record.Entity;
-            }
-
-            if (record.Kind == RecordKind.Fence)
-            {
-                _fences.Append_WriterThreadOnly(new MemFence(record.Entity, FenceBody.Read(record.Body), record.FirstSeq, header.CommittedMs, position));
-            }
-            else if (record.Kind == RecordKind.State)
-            {
-                LinkState(record.Entity, chunk.AsMemory(end - record.Body.Length, record.Body.Length));
-            }
-            else
-            {
-                if (!_logs.TryGetValue(record.Entity, out var log)) _logs[record.Entity] = log = new AppendOnlyList<MemSlice>();
-                log.Append_WriterThreadOnly(new MemSlice(
-                    chunk, end - record.Body.Length, record.Body.Length, (byte)record.Key.Length, record.Count, record.FirstSeq, position, header.CommittedMs));
+                case RecordKind.Append:
+                    var slice = new MemSlice(row, end - record.Body.Length, record.Body.Length, record.Key.Length, record.Count, record.FirstSeq, position);
+                    _index.Add(record.Entity, slice, record.Tag, end - record.Length + record.NameOffset, record.Name.Length);
+                    break;
+                case RecordKind.Fence:
+                    _fences.Append_WriterThreadOnly(
+                        new MemFence(record.Entity, FenceBody.Read(record.Body), record.FirstSeq, header.CommittedMs, header.FirstPosition + position));
+                    break;
+                case RecordKind.State:
+                    LinkState(record.Entity, chunk.AsMemory(end - record.Body.Length, record.Body.Length));
+                    break;
             }
 
             position += record.Positions;
         }
 
-        if (header.Positions > 0) _rows.Append_WriterThreadOnly(new MemRow(chunk, at, header.RawLength, header.FirstPosition, header.LastPosition, header.CommittedMs));
+        if (header.Positions > 0) _rows.Append_WriterThreadOnly(row);
         LastCommittedMs = header.CommittedMs;
         if (FirstCommittedMs == 0) FirstCommittedMs = header.CommittedMs;
         Volatile.Write(ref _bytes, _bytes + header.RawLength);

@@ -28,10 +28,8 @@ internal sealed partial class Shard : IDisposable
             _mark = new HighWaterMark(Path.Combine(path, "mark"));
             var recovered = new ShardRecovery(path, _catalog, _mark, Quarantine, options, logger).Recover();
             RestoreTombstones(recovered);
-            var id = _catalog.NextFileId();
-            var journal = Journal.Create(path, id, options.Durability);
-            _catalog.AddJournal(id);
-            _views = new ViewHolder(new View([.. recovered.Runs], [.. recovered.Memtables, new Memtable(id, recovered.LastPosition + 1)]));
+            var journal = Journal.Create(path, _catalog, options);
+            _views = new ViewHolder(new View([.. recovered.Runs], [.. recovered.Memtables, new Memtable(journal.Id, recovered.LastPosition + 1)]));
             _maintenance = new Maintenance(
                 $"warp-maintenance-{index:D3}", path, _catalog, _views, _mark, Tombstones, recovered.EmptyJournals, directory.NameSecret, Quarantine, options, time, logger);
             _writer = new ShardWriter(

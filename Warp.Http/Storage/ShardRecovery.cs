@@ -9,7 +9,14 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     private readonly List<Run> _runs = [];
     private readonly List<Memtable> _memtables = [];
     private readonly List<long> _empty = [];
-    private readonly Dictionary<long, long> _lastSeqs = [];
+
+    /// <summary>
+    /// With durability os a power cut leaves of the last moments what the kernel happened to have written, in any order: a hole in a journal, or
+    /// the next journal without the end of this one. What stands before the hole counts, as whole appends; the rest is gone.
+    /// </summary>
+    private readonly bool _endMayBeLost = options.Durability == Durability.Os && !mark.SameBoot;
+
+    private readonly List<(long Id, long End)> _cut = [];
     private long _lastPosition;
     private long _lastEntity;
     private long _lastMs;
@@ -22,6 +29,8 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         foreach (var entry in catalog.Runs()) OpenRun(entry);
         foreach (var entry in catalog.Journals()) ReadJournal(entry);
         CompareWithMark();
+        // From here on these journals end where they were found to end: the next start, in this boot, would take the holes for damage.
+        foreach (var (id, end) in _cut) catalog.FailJournal(id, end);
         DeleteUnnamedFiles(); // last: what contradicts itself is left as it is
         return new RecoveredShard(_runs, _memtables, _empty, _lastPosition, _lastEntity, _lastMs);
     }
@@ -71,10 +80,8 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     private void ReadJournal(JournalEntry entry)
     {
         var path = Journal.PathOf(directory, entry.Id);
-        // A failed journal's pages beyond its end may be missing: that is why it ends there. And with durability os a power cut keeps of the
-        // unsynced pages which it likes: the journal ends at the first that is missing, and what stands behind it is no sign of damage.
-        var mayLackPages = entry.State == JournalState.Failed || (options.Durability == Durability.Os && !mark.SameBoot);
-        if (!mayLackPages) WalScan.Check(path + "-wal");
+        // A failed journal's pages beyond its end may be missing: that is why it ends there.
+        if (entry.State == JournalState.Live && !_endMayBeLost) WalScan.Check(path + "-wal");
         SyncBeforeTrusting(path);
         var memtable = new Memtable(entry.Id, _lastPosition + 1);
         Named(() =>
@@ -82,10 +89,11 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
             ReadRows(path, entry, memtable);
             return memtable;
         });
-        if (entry.EndPosition is { } end && _lastPosition < end)
+        if (_endMayBeLost) _cut.Add((entry.Id, _lastPosition));
+        else if (entry.EndPosition is { } end && _lastPosition < end)
             throw new DamagedDataException($"Journal {entry.Id} ends at position {_lastPosition}; it was durable up to {end}.");
         if (memtable.IsEmpty) _empty.Add(entry.Id);
-        else _memtables.Add(memtable);
+        else Add(memtable);
     }
 
     /// <summary>
@@ -111,12 +119,13 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         {
             var header = JournalRowHeader.Read(rows.Blob(1), rows.Blob(2));
             if (header.LastPosition > entry.EndPosition) return;
+            if (_endMayBeLost && ordinal == 0 && header.FirstPosition > _lastPosition + 1) return; // the end of the journal before it is lost
             if (rows.Int64(0) != ordinal || header.RowOrdinal != ordinal || header.JournalId != entry.Id || header.FirstPosition != _lastPosition + 1
                 || header.PreviousRowHash != previousHash || header.CommittedMs < _lastMs)
                 throw new DamagedDataException($"Journal {entry.Id}, row {ordinal}, does not follow from the row before it.");
             previousHash = JournalRowHeader.Hash(rows.Blob(1));
             var body = rows.Blob(2).ToArray();
-            CheckSeqs(header, body);
+            CheckRecords(header, body);
             memtable.Link_WriterThreadOnly(header, body, 0);
             _lastPosition = header.LastPosition;
             _lastMs = header.CommittedMs;
@@ -125,18 +134,34 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         }
     }
 
-    private void CheckSeqs(in JournalRowHeader header, byte[] body)
+    private void CheckRecords(in JournalRowHeader header, byte[] body)
     {
         ReadOnlySpan<byte> rest = body;
         for (var i = 0; i < header.Records; i++)
         {
             var record = JournalRecord.Read(ref rest);
             _lastEntity = Math.Max(_lastEntity, record.Entity);
-            if (record.Kind != RecordKind.Append) continue;
-            if (_lastSeqs.TryGetValue(record.Entity, out var last) && record.FirstSeq != last + 1)
-                throw new DamagedDataException($"Journal {header.JournalId}, row {header.RowOrdinal}: seq {record.FirstSeq} where {last + 1} is due.");
-            _lastSeqs[record.Entity] = record.FirstSeq + record.Count - 1;
         }
+
+        if (!rest.IsEmpty) throw new DamagedDataException($"Journal {header.JournalId}, row {header.RowOrdinal}: {rest.Length} bytes stand behind its records.");
+    }
+
+    /// <summary>Within a memtable each append follows from the one before it when it is linked; here the first ones follow from the journals before.</summary>
+    private void Add(Memtable memtable)
+    {
+        if (_memtables.Count > 0)
+        {
+            foreach (var entity in memtable.Entities)
+            {
+                var first = memtable.Slices(entity)[0].FirstSeq;
+                var due = _memtables.AsEnumerable().Reverse().Select(earlier => NextSeq(earlier, entity)).FirstOrDefault(next => next != 0);
+                if (due != 0 && first != due) throw new DamagedDataException($"Journal {memtable.JournalId} begins an entity at seq {first} where {due} is due.");
+            }
+        }
+
+        _memtables.Add(memtable);
+
+        static long NextSeq(Memtable memtable, long entity) => memtable.Slices(entity) is [.., var last] ? last.NextSeq : 0;
     }
 
     /// <summary>A file that the catalog names was whole when it was named: whatever SQLite finds wrong with it now, a missing table included, is damage.</summary>
@@ -155,10 +180,9 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     private void CompareWithMark()
     {
         if (mark.Latest is not { } marked || marked.Position <= _lastPosition) return;
-        var text = $"Position {marked.Position} was acknowledged; the files end at {_lastPosition}.";
-        // With durability os the kernel may have lost the last moments in a power cut while the mark reached the disk.
-        if (options.Durability == Durability.Os && !mark.SameBoot) LogLostByPowerCut(logger, marked.Position, _lastPosition);
-        else throw new DamagedDataException(text);
+        if (!_endMayBeLost) throw new DamagedDataException($"Position {marked.Position} was acknowledged; the files end at {_lastPosition}.");
+        LogLostByPowerCut(logger, marked.Position, _lastPosition);
+        mark.Forget(); // under this boot it would be a contradiction
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Acknowledged up to position {Marked}, but a power cut left {Last}; durability is os, so the shard goes on from there.")]

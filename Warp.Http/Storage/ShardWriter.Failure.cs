@@ -52,9 +52,9 @@ internal sealed partial class ShardWriter
         try
         {
             _catalog.FailJournal(_journal.Id, _durablePosition);
+            _mark.Rewrite(); // what failed may have been marked before its error came: the mark must not be ahead of what counts
             _journal.Dispose();
-            var next = Interlocked.Exchange(ref _nextJournal, null) ?? CreateJournal();
-            BeginJournal(next);
+            BeginJournal(TakeNextJournal() ?? Journal.Create(_directory, _catalog, _options));
             _maintenanceDue();
             return true;
         }
@@ -69,15 +69,6 @@ internal sealed partial class ShardWriter
             LogReplaceFailed(_logger, e);
             return false;
         }
-    }
-
-    private Journal CreateJournal()
-    {
-        _options.AtStep?.Invoke(StoreStep.MakingJournal);
-        var id = _catalog.NextFileId();
-        var journal = Journal.Create(_directory, id, _options.Durability);
-        _catalog.AddJournal(id);
-        return journal;
     }
 
     /// <summary>Answers what came in meanwhile: nothing of it was written.</summary>

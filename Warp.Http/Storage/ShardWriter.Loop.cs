@@ -148,7 +148,7 @@ internal sealed partial class ShardWriter
                 item.IsFirstOfEntity = true;
             }
 
-            bytes += JournalRecord.Size(NameOf(item), item.Key, item.Body.Length);
+            bytes += JournalRecord.Size(item.EntityRef.Number, item.FirstSeq, item.Count, NameOf(item), item.Key, item.Body.Length);
             positions += item.Count;
             records++;
         }
@@ -202,21 +202,24 @@ internal sealed partial class ShardWriter
         StorageMetrics.GroupCommitSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
     }
 
-    /// <summary>Begins a new journal at its size. Waits where sealing is so far behind that memory would grow without bound.</summary>
+    /// <summary>
+    /// Begins a new journal at its size. While a seal runs, or the next journal is not there yet, it goes on in the one it has: a wait here is a
+    /// wait of every caller. It waits only where sealing is so far behind that memory would grow without bound.
+    /// </summary>
     private void RotateIfDue()
     {
         if (_memtable.Bytes < _options.SealBytes) return;
         while (!_stopping && !_quarantined)
         {
-            var sealing = _views.Current.Memtables.Length > 1;
-            if (!sealing && HasNextJournal)
+            var memtables = _views.Current.Memtables;
+            if (memtables.Length == 1 && HasNextJournal)
             {
                 Rotate();
                 return;
             }
 
             _maintenanceDue();
-            if (_memtable.Bytes < 2L * _options.SealBytes) return;
+            if (memtables.Sum(m => m.Bytes) < _options.UnsealedBytesMax) return;
             _wake.WaitOne(TroubleRetry);
         }
     }
@@ -224,10 +227,23 @@ internal sealed partial class ShardWriter
     /// <summary>Goes on in the next journal; the memtable so far is maintenance's to seal. Without a next journal it stays as it is.</summary>
     private void Rotate()
     {
-        if (Interlocked.Exchange(ref _nextJournal, null) is not { } next) return;
+        if (TakeNextJournal() is not { } next) return;
         _journal.Dispose();
         BeginJournal(next);
         _maintenanceDue();
+    }
+
+    /// <summary>
+    /// Recovery reads journals in the order of their numbers. One that maintenance began to make before a failure, and gave after the writer had
+    /// made another, would stand before rows that are older than its own: it stays empty, and the next start drops it.
+    /// </summary>
+    private Journal? TakeNextJournal()
+    {
+        var next = Interlocked.Exchange(ref _nextJournal, null);
+        if (next is null || next.Id > _journal.Id) return next;
+        next.Dispose();
+        _maintenanceDue();
+        return null;
     }
 
     private void BeginJournal(Journal journal)

@@ -27,9 +27,16 @@ public sealed class StoreOptions
 
     public Durability Durability { get; init; } = Durability.Fsync;
 
-    /// <summary>Bytes of unsealed events at which a journal is rotated and its memtable sealed into a run. Recovery reads about twice this.</summary>
+    /// <summary>
+    /// Bytes of unsealed events at which a journal is rotated and its memtable sealed into a run. Appends go on while that is sealed; where sealing
+    /// is behind they go on up to four times this in all (<c>warp_unsealed_bytes</c>), then they wait. A shard's memory for events is therefore at
+    /// most four times this, and an index of 32 bytes an append and 60 more an entity; a start reads as much, as a rule about twice this.
+    /// </summary>
     [Range(64 * 1024, 1 << 30)]
     public int SealBytes { get; init; } = 32 * 1024 * 1024;
+
+    /// <summary>Unsealed bytes at which a shard's writer waits for sealing: one memtable being sealed, and three times its size meanwhile.</summary>
+    internal long UnsealedBytesMax => 4L * SealBytes;
 
     /// <summary>The longest time that events stay unsealed.</summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "1.00:00:00")]

@@ -10,7 +10,7 @@ internal enum StoreStep
     /// <summary>Writer: the row is in the journal, as durable as configured; the mark and everybody else don't know.</summary>
     AfterRow,
 
-    /// <summary>Any of the two threads: a journal is about to be made.</summary>
+    /// <summary>Any thread: a journal has its number and is about to be made.</summary>
     MakingJournal,
 
     /// <summary>Maintenance: a run is built and durable; the catalog doesn't name it.</summary>

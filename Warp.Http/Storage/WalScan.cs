@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace Warp.Http.Storage;
 
@@ -53,18 +54,20 @@ internal static class WalScan
 
     private static (uint, uint) Sum(ReadOnlySpan<byte> data, bool bigEndian, (uint S0, uint S1) sum)
     {
+        // The words of a WAL are those of the machine that made it, as a rule this one: then they are read as they stand. A start sums 64 MB.
+        var words = MemoryMarshal.Cast<byte, uint>(data);
+        var reverse = bigEndian == BitConverter.IsLittleEndian;
+        var (s0, s1) = sum;
         unchecked
         {
-            for (; data.Length >= 8; data = data[8..])
+            for (var i = 0; i + 1 < words.Length; i += 2)
             {
-                var first = bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(data) : BinaryPrimitives.ReadUInt32LittleEndian(data);
-                var second = bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(data[4..]) : BinaryPrimitives.ReadUInt32LittleEndian(data[4..]);
-                sum.S0 += first + sum.S1;
-                sum.S1 += second + sum.S0;
+                s0 += (reverse ? BinaryPrimitives.ReverseEndianness(words[i]) : words[i]) + s1;
+                s1 += (reverse ? BinaryPrimitives.ReverseEndianness(words[i + 1]) : words[i + 1]) + s0;
             }
         }
 
-        return sum;
+        return (s0, s1);
     }
 
     private static (uint, uint) ReadSum(ReadOnlySpan<byte> source) =>
