@@ -59,6 +59,34 @@ internal sealed partial class DataDirectory : IDisposable
         }
     }
 
+    /// <summary>What is wrong with the manifest on disk; null = nothing. In service nobody reads it again, the next start does.</summary>
+    public string? CheckManifest()
+    {
+        try
+        {
+            if (ReadManifest(Path) is not { } manifest) return "The file is missing.";
+            return manifest.Shards == Shards && string.Equals(manifest.StoreId, StoreId.ToString("x16", System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal)
+                ? null : "It is not what it was at the start.";
+        }
+        catch (Exception e) when (e is DataDirectoryException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>What is wrong with the store's secret on disk; null = nothing.</summary>
+    public string? CheckSecret()
+    {
+        try
+        {
+            return ReadSecret(Path).AsSpan().SequenceEqual(NameSecret) ? null : "It is not what it was at the start: after the next one no entity could be found.";
+        }
+        catch (Exception e) when (e is DataDirectoryException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
     public string ShardPath(int shard)
     {
         CreatePrivate(System.IO.Path.Combine(Path, "shards"));

@@ -26,7 +26,7 @@ internal sealed class Run : IDisposable
     {
         Id = id;
         Path = path;
-        _onDamage = onDamage;
+        _onDamage = damage => onDamage(Named(damage));
         Meta = first.Meta;
         _filter = first.ReadFilter();
         (FirstNamed, LastNamed) = first.ReadNamed();
@@ -132,6 +132,13 @@ internal sealed class Run : IDisposable
             // The catalog no longer names the file, so the next start deletes it; whoever waits for its end must know now.
             gone.SetException(e);
         }
+    }
+
+    /// <summary>Whoever hears of damage hears where.</summary>
+    private DamagedDataException Named(DamagedDataException damage)
+    {
+        var name = System.IO.Path.GetFileName(Path);
+        return damage.Message.Contains(name, StringComparison.Ordinal) ? damage : new DamagedDataException($"{name}: {damage.Message}", damage);
     }
 
     private void Return(RunReader reader)

@@ -78,6 +78,8 @@ internal sealed class RunReader : IDisposable
     /// <summary>States of one entity in one run: a row's id is the entity's number above 8 bits and a count below.</summary>
     public static long FirstStateId(long entity) => entity << 8;
 
+    public static long EntityOfState(long id) => id >> 8;
+
     public static long LastStateId(long entity) => (entity << 8) | 0xff;
 
     /// <summary>The highest seq of the entity in this run; 0 if it has none here.</summary>
