@@ -60,9 +60,10 @@ internal sealed class PieceCheck(Run run, SeqTable? seqs, bool isAgain, Tombston
         return isDone;
     }
 
-    public PieceChoice Choose(long entity, long lastSeq, long firstPosition, long lastPosition)
+    public PieceChoice Choose(long id, long lastSeq, long firstPosition, long lastPosition)
     {
         EndPiece();
+        var entity = Piece.EntityOf(id);
         if (entity == _entity && _toSkip > 0)
         {
             _toSkip--; // done on the page before
@@ -71,6 +72,7 @@ internal sealed class PieceCheck(Run run, SeqTable? seqs, bool isAgain, Tombston
 
         if (_pieces++ >= PiecesAtOnce || _bytes >= BytesAtOnce) return PieceChoice.Stop;
         if (entity != _entity) (_entity, _piecesOfEntity, _lastSeq, _lastPosition, _lastMs, _toSkip) = (entity, 0, 0, 0, 0, 0);
+        if (id != (Piece.FirstId(entity) | _piecesOfEntity)) Tell($"Its row has the number {id - Piece.FirstId(entity)}.");
         if (tombstones.IsFenced(entity))
         {
             // It goes away at any moment; what it says matters to nobody.
@@ -104,9 +106,9 @@ internal sealed class PieceCheck(Run run, SeqTable? seqs, bool isAgain, Tombston
         if (slice.FirstPosition != _claimedFirst) Tell($"It begins at position {slice.FirstPosition}; the row says {_claimedFirst}.");
         if (_lastSeq != 0) return;
         var known = seqs?[_entity] ?? slice.FirstSeq - 1;
-        if (slice.FirstSeq > known + 1) Tell($"The entity goes on with seq {slice.FirstSeq} where {known + 1} is due.");
-        else if (slice.FirstSeq <= known && !isAgain) Tell($"The entity goes on with seq {slice.FirstSeq}, though {known} stands before this run.");
-        if (slice.FirstSeq == 1 && !_reader!.HoldsName(_entity) && !tombstones.IsFenced(_entity)) Tell("The entity begins here and has no name here.");
+        if (slice.FirstSeq > known + 1 && seqs is { HasHoles: false }) Tell($"The entity goes on with seq {slice.FirstSeq} where {known + 1} is due.");
+        if (slice.FirstSeq <= known && !isAgain) Tell($"The entity goes on with seq {slice.FirstSeq}, though {known} stands before this run.");
+        if (seqs is not null && slice.FirstSeq == 1 && !_reader!.HoldsName(_entity) && !tombstones.IsFenced(_entity)) Tell("The entity begins here and has no name here.");
     }
 
     /// <summary>The piece before is complete: is it what its row says, and are its ids those of its events?</summary>
@@ -131,7 +133,7 @@ internal sealed class PieceCheck(Run run, SeqTable? seqs, bool isAgain, Tombston
         }
 
         if (slice.FirstPosition <= _lastPosition) Tell($"Position {slice.FirstPosition} of a later event is not behind {_lastPosition}.");
-        if (slice.CommittedMs < _lastMs || slice.CommittedMs > run.LastMs) Tell($"Seq {slice.FirstSeq} was committed at {slice.CommittedMs} ms, out of order.");
+        if (slice.CommittedMs < _lastMs || slice.CommittedMs > run.Meta.LastMs) Tell($"Seq {slice.FirstSeq} was committed at {slice.CommittedMs} ms, out of order.");
         for (var position = slice.FirstPosition; position <= last; position++)
             if (!TryUse(position)) Tell($"Position {position} is used twice.");
     }

@@ -70,6 +70,9 @@ internal sealed class Run : IDisposable
         }
     }
 
+    /// <summary>True if the filter in a file is the one in use.</summary>
+    public bool HasFilter(BloomFilter filter) => filter.Bytes.SequenceEqual(_filter.Bytes);
+
     /// <summary>False = no entity with this tag was first seen here; no file is touched.</summary>
     public bool MayHold(NameTag tag) => _filter.MayContain(tag.High);
 
@@ -77,7 +80,10 @@ internal sealed class Run : IDisposable
     /// The one way to read it: with a connection that nobody else uses meanwhile. Whoever reads holds a lease of a view with this run.
     /// Damage is told to the shard before it is thrown.
     /// </summary>
-    public T Read<TState, T>(TState state, Func<RunReader, TState, T> read)
+    /// <param name="state">Handed to <paramref name="read"/>.</param>
+    /// <param name="read">Reads.</param>
+    /// <param name="isFromDisk">With a connection that has read nothing yet: what others have cached may no longer be what is in the file.</param>
+    public T Read<TState, T>(TState state, Func<RunReader, TState, T> read, bool isFromDisk = false)
         where TState : allows ref struct
     {
         // A closed run's file may be gone, which must not look like damage: to get here without a lease is a bug.
@@ -85,7 +91,7 @@ internal sealed class Run : IDisposable
         RunReader? reader = null;
         try
         {
-            if (!_idle.TryTake(out reader)) reader = new RunReader(Path);
+            if (isFromDisk || !_idle.TryTake(out reader)) reader = new RunReader(Path);
             var result = read(reader, state);
             Return(reader);
             return result;

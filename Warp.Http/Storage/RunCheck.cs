@@ -12,7 +12,7 @@ internal enum RunCheckEnd
 }
 
 /// <summary>
-/// Checks one run from end to end: each page's checksum, then each piece with its events, ids, seqs and positions, then names with their tags and
+/// Checks one run from end to end (without what was seen of the entities before: pages and pieces alone): each page's checksum, then each piece with its events, ids, seqs and positions, then names with their tags and
 /// the filter, then states. It holds a view for a page of work at a time, so neither merges nor erasures wait for it.
 /// </summary>
 internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog log, Action<string, string, string> onProblem, Func<ReadOnlyMemory<byte>, NameTag> tagOf, long idSeed)
@@ -34,12 +34,15 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
             var end = CheckPages();
             // What stands on damaged pages can't be read; the rest of the file would only repeat it.
             if (end == RunCheckEnd.Done && !_isDamaged) end = CheckPieces(alreadyChecked);
+            if (seqs is null) return end;
+            if (end == RunCheckEnd.Done && !_isDamaged) end = CheckMeta();
             if (end == RunCheckEnd.Done && !_isDamaged) end = CheckNames();
             if (end == RunCheckEnd.Done && !_isDamaged) end = CheckStates();
             return end;
         }
-        catch (Exception e) when (e is DamagedDataException or InvalidDataException)
+        catch (Exception e) when (e is IOException or InvalidDataException)
         {
+            // What the disk or SQLite refuses to give is as good as gone.
             Problem("", e.Message);
             return RunCheckEnd.Done;
         }
@@ -77,9 +80,9 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
             if (!lease.View.Runs.Contains(run)) return RunCheckEnd.Replaced;
             try
             {
-                if (!run.Read(check, static (reader, check) => check.Step(reader))) continue;
+                if (!run.Read(check, static (reader, check) => check.Step(reader), isFromDisk: true)) continue;
             }
-            catch (Exception e) when (e is DamagedDataException or InvalidDataException)
+            catch (Exception e) when (e is IOException or InvalidDataException)
             {
                 Problem(check.Where, e.Message);
             }
@@ -87,6 +90,19 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
             Events = check.Events;
             return RunCheckEnd.Done;
         }
+    }
+
+    private RunCheckEnd CheckMeta()
+    {
+        using var lease = shard.LeaseToVerify();
+        if (!lease.View.Runs.Contains(run)) return RunCheckEnd.Replaced;
+        run.Read(this, (reader, check) =>
+        {
+            if (reader.Meta != run.Meta) check.Problem("meta", "It is not what it was when the run was opened.");
+            if (!run.HasFilter(reader.ReadFilter())) check.Problem("filter", "It is not what it was when the run was opened.");
+            return true;
+        }, isFromDisk: true);
+        return RunCheckEnd.Done;
     }
 
     private RunCheckEnd CheckNames()
@@ -104,11 +120,11 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
                 reader.ListNames(after, Batch, (entity, name) => check._names.Add(new VerifyName(entity, name.Memory)));
                 foreach (var name in check._names) check.CheckName(reader, name);
                 return true;
-            });
+            }, isFromDisk: true);
             found += _names.Count;
             if (_names.Count > 0) after = _names[^1].Entity;
             if (_names.Count == Batch) continue;
-            if (found != run.Names) Problem("names", $"The run counts {run.Names} names; {found} are there.");
+            if (found != run.Meta.Names) Problem("names", $"The run counts {run.Meta.Names} names; {found} are there.");
             return RunCheckEnd.Done;
         }
     }
@@ -144,7 +160,7 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
                 }
 
                 return count;
-            });
+            }, isFromDisk: true);
             if (read < Batch) return RunCheckEnd.Done;
         }
     }
@@ -152,13 +168,14 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
     private void CheckState(long entity, ReadOnlySpan<byte> body)
     {
         var state = StateBody.Read(body);
-        if (seqs is not null && state.Seq > seqs[entity] && !shard.Tombstones.IsFenced(entity))
+        if (state.Seq > seqs![entity] && !seqs.HasHoles && !shard.Tombstones.IsFenced(entity))
             Problem($"state of entity {entity}", $"It covers seq {state.Seq}; the entity is at {seqs[entity]}.");
     }
 
     private void Problem(string where, string what)
     {
         _isDamaged = true;
+        if (seqs is not null) seqs.HasHoles = true;
         onProblem(_file, where, what);
     }
 

@@ -17,7 +17,7 @@ internal enum PieceChoice
 internal interface IPieceVisitor
 {
     /// <summary>What to do with the next piece, judged by its head.</summary>
-    PieceChoice Choose(long entity, long lastSeq, long firstPosition, long lastPosition);
+    PieceChoice Choose(long id, long lastSeq, long firstPosition, long lastPosition);
 
     /// <summary>False = enough.</summary>
     bool Visit(long entity, in EntitySlice slice);
@@ -132,7 +132,7 @@ internal sealed class RunReader : IDisposable
             {
                 var entity = Piece.EntityOf(_pieces.Int64(0));
                 var head = PieceHead.Read(_pieces.Blob(2), _pieces.Int64(1), _bases);
-                switch (visitor.Choose(entity, head.LastSeq, head.FirstPosition, head.LastPosition))
+                switch (visitor.Choose(_pieces.Int64(0), head.LastSeq, head.FirstPosition, head.LastPosition))
                 {
                     case PieceChoice.Stop: return false;
                     case PieceChoice.Skip: continue;

@@ -9,6 +9,9 @@ internal sealed class SeqTable
 
     public long Entities { get; private set; }
 
+    /// <summary>A part of the history could not be read: a gap behind it says nothing new.</summary>
+    public bool HasHoles { get; set; }
+
     public long this[long entity]
     {
         get => _chunks.TryGetValue(entity >> ChunkBits, out var chunk) ? chunk[entity & ((1 << ChunkBits) - 1)] : 0;

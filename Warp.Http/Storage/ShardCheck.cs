@@ -18,6 +18,7 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
     private int _files;
     private long _bytes;
     private long _events;
+    private long _touched;
     private bool _isDamaged;
 
     /// <summary>Bytes of the files there are to read.</summary>
@@ -95,8 +96,11 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
     /// <returns>The position up to which the shard is checked.</returns>
     private long CheckRun(Run run, long position)
     {
+        // Also of a run that was replaced before its end some entities' seqs are known already.
         var check = NewRunCheck(run, _seqs);
-        if (check.Check(position) != RunCheckEnd.Done) return position;
+        var touched = _touched;
+        _touched = Math.Max(touched, run.LastPosition);
+        if (check.Check(touched) != RunCheckEnd.Done) return position;
         _files++;
         _bytes += run.Bytes;
         _events += check.Events;

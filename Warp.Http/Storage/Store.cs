@@ -11,6 +11,9 @@ public sealed class Store : IDisposable
     /// <summary>SQLite 3.7.0 to 3.51.2 can corrupt a WAL that is reset while another connection writes; https://www.sqlite.org/wal.html.</summary>
     private static readonly Version SqliteMin = new(3, 51, 3);
 
+    /// <summary>A start is not kept longer; what is left is for the verification behind it.</summary>
+    private static readonly TimeSpan VerifyAtStartMax = TimeSpan.FromSeconds(1);
+
     private readonly DataDirectory _directory;
     private readonly Shard[] _shards;
     private CachedCursor _cursor = new([], "");
@@ -108,7 +111,8 @@ public sealed class Store : IDisposable
     /// <summary>What was written last was read least: bits that flipped there are found before anything is answered from them.</summary>
     private void VerifyNewest(TimeProvider time)
     {
-        var log = new VerifyLog(time.GetUtcNow(), isPaced: false, CancellationToken.None);
+        using var limit = new CancellationTokenSource(VerifyAtStartMax);
+        var log = new VerifyLog(time.GetUtcNow(), isPaced: false, limit.Token);
         foreach (var shard in _shards)
             if (shard.CanBeVerified) new ShardCheck(shard, this, log).CheckNewest(Options.VerifyAtStartBytes / _shards.Length);
     }
