@@ -53,8 +53,9 @@ internal sealed class VerifyEndpoints(Store store)
     public async Task StopAsync(HttpContext context)
     {
         var problem = new QueryParameters(context.Request).Problem;
-        var stopped = problem is null ? await store.Verification.StopAsync() : null;
-        if (stopped is null) await ProblemWriter.WriteAsync(context, problem ?? Problems.VerificationNotFound("No verification is running."));
+        // One that has ended by itself is as good as stopped: the report says which.
+        var stopped = problem is null ? await store.Verification.StopAsync() ?? store.Verification.Latest : null;
+        if (stopped is null) await ProblemWriter.WriteAsync(context, problem ?? Problems.VerificationNotFound("Nothing was verified since the start."));
         else Write(context, stopped);
     }
 

@@ -14,11 +14,13 @@ internal sealed partial class DataDirectory : IDisposable
     private const int SecretBytes = 32;
 
     private readonly FileStream _lock;
+    private readonly Manifest _manifest;
 
     private DataDirectory(string path, FileStream held, Manifest manifest, byte[] nameSecret)
     {
         Path = path;
         _lock = held;
+        _manifest = manifest;
         StoreId = Convert.ToUInt64(manifest.StoreId, 16);
         Shards = manifest.Shards;
         NameSecret = nameSecret;
@@ -65,8 +67,7 @@ internal sealed partial class DataDirectory : IDisposable
         try
         {
             if (ReadManifest(Path) is not { } manifest) return "The file is missing.";
-            return manifest.Shards == Shards && string.Equals(manifest.StoreId, StoreId.ToString("x16", System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal)
-                ? null : "It is not what it was at the start.";
+            return manifest == _manifest ? null : "It is not what it was at the start.";
         }
         catch (Exception e) when (e is DataDirectoryException or IOException or UnauthorizedAccessException)
         {
@@ -79,7 +80,7 @@ internal sealed partial class DataDirectory : IDisposable
     {
         try
         {
-            return ReadSecret(Path).AsSpan().SequenceEqual(NameSecret) ? null : "It is not what it was at the start: after the next one no entity could be found.";
+            return ReadSecret(Path, _manifest).AsSpan().SequenceEqual(NameSecret) ? null : "It is not what it was at the start: after the next one no entity could be found.";
         }
         catch (Exception e) when (e is DataDirectoryException or IOException or UnauthorizedAccessException)
         {
