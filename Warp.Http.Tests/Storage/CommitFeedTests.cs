@@ -63,7 +63,7 @@ public sealed class CommitFeedTests : IDisposable
     [Fact]
     public async Task A_consumer_that_waits_is_woken_by_each_commit_and_reads_beside_seals_and_erasures()
     {
-        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path, sealBytes: 64 * 1024, sealAfter: TimeSpan.FromMilliseconds(50)));
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path, sealBytes: 64 * 1024, sealAfter: TimeSpan.FromMilliseconds(50), mergeFanOut: 2));
         using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(TestRun.Rounds("WARP_TEST_SECONDS", 2)));
         var written = new long[Entities];
         var work = Enumerable.Range(0, Entities).Select(entity => Task.Run(async () =>
@@ -170,7 +170,7 @@ public sealed class CommitFeedTests : IDisposable
         }
     }
 
-    private StoreFixture Open(int shards) => new(StoreFixture.Small(_directory.Path, shards: shards));
+    private StoreFixture Open(int shards) => new(StoreFixture.Small(_directory.Path, shards: shards, mergeFanOut: 2));
 
     private async Task AppendAsync(StoreFixture fixture)
     {

@@ -142,7 +142,7 @@ internal sealed class StoreFixture : IDisposable
         Passivation.Dispose();
     }
 
-    private sealed class Rotation : CommitItem
+    internal sealed class Rotation : CommitItem
     {
         public Rotation() => Kind = CommitKind.Rotate;
 

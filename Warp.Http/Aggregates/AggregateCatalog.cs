@@ -63,6 +63,28 @@ public sealed partial class AggregateCatalog : IDisposable
             ? null
             : $"An aggregate's name matches [A-Za-z][A-Za-z0-9_.-]* and has at most {Limits.NameChars} characters.";
 
+    /// <summary>What is wrong with the file, read anew from the disk and held against the memory; null = nothing.</summary>
+    public string? Check()
+    {
+        lock (_writing)
+        {
+            if (!File.Exists(_path)) return "The file is missing.";
+            try
+            {
+                Refresh();
+                using var store = DefinitionStore.Open(_path, busySeconds: 5);
+                var stored = store.ReadCurrent();
+                var isSame = stored.Count == _current.All.Length && stored.All(s => _current.Find(s.Latest.Name) is { } entry
+                    && entry.Version == s.Latest.Version && entry.Definition.Source.Span.SequenceEqual(s.Latest.Body));
+                return isSame ? null : "It does not hold the definitions that are in use.";
+            }
+            catch (DefinitionStoreException e)
+            {
+                return e.Message;
+            }
+        }
+    }
+
     /// <summary>Defines an aggregate or replaces its definition; on return it is durable, and readers see it.</summary>
     /// <param name="name">A name that <see cref="NameError"/> accepts.</param>
     /// <param name="body">UTF-8 JSON; copied.</param>

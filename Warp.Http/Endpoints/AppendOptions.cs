@@ -60,7 +60,7 @@ internal struct AppendOptions
         return null;
     }
 
-    private static bool Prefers(StringValues header, string preference)
+    public static bool Prefers(StringValues header, string preference)
     {
         foreach (var line in header)
             foreach (var range in line.AsSpan().Split(','))

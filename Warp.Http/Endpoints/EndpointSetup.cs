@@ -18,7 +18,8 @@ internal static class EndpointSetup
         services.AddSingleton<AppendEndpoint>().AddSingleton<HistoryEndpoint>().AddSingleton<StateEndpoint>().AddSingleton<ExportEndpoint>();
         services.AddSingleton<EntityEndpoints>().AddSingleton<ErasureEndpoints>().AddSingleton<StreamEndpoint>();
         services.AddSingleton<Expectations>().AddSingleton<DiffEndpoint>().AddSingleton<AggregateEndpoints>().AddSingleton<TryEndpoint>();
-        services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>();
+        services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>().AddSingleton<VerifyEndpoints>();
+        services.AddHostedService<VerifyAtStart>();
         return services.AddWarpMetrics().AddRouting();
     }
 

@@ -6,12 +6,13 @@ internal static class OperationRoutes
     private const string Index = """
         Warp.Http, an entity-native event store
 
-        /swagger        try every call in the browser
-        /openapi.yaml   the whole interface
-        /v1/info        version, store and limits
-        /health/live    the process answers
-        /health/ready   appends and reads are served
-        /metrics        for Prometheus
+        /swagger          try every call in the browser
+        /openapi.yaml     the whole interface
+        /v1/info          version, store and limits
+        /v1/admin/verify  POST checks all that is stored, GET tells how far it is or what it found
+        /health/live      the process answers
+        /health/ready     appends and reads are served
+        /metrics          for Prometheus
 
         """;
 
@@ -22,6 +23,9 @@ internal static class OperationRoutes
         operations.MapGet("/v1/info", routes.Handler<InfoEndpoint>(e => e.HandleAsync));
         operations.MapGet("/health/live", HealthEndpoints.LiveAsync);
         operations.MapGet("/health/ready", routes.Handler<HealthEndpoints>(e => e.ReadyAsync));
+        operations.MapPost("/v1/admin/verify", routes.Handler<VerifyEndpoints>(e => e.RunAsync));
+        operations.MapGet("/v1/admin/verify", routes.Handler<VerifyEndpoints>(e => e.GetAsync));
+        operations.MapDelete("/v1/admin/verify", routes.Handler<VerifyEndpoints>(e => e.StopAsync));
         operations.MapGet("/openapi.yaml", SendOpenApiAsync);
         routes.MapPrometheusScrapingEndpoint("/metrics").WithMetadata(new HttpMethodMetadata([HttpMethods.Get])).WithTags("Operations");
         return routes;

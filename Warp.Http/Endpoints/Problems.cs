@@ -35,6 +35,8 @@ internal static class Problems
 
     public static Problem ErasureNotFound() => new(404, "erasure-not-found", "There is no such erasure.", "No receipt has this id.");
 
+    public static Problem VerificationNotFound(string detail) => new(404, "verification-not-found", "There is no such verification.", detail);
+
     public static Problem RouteNotFound() =>
         new(404, "route-not-found", "There is nothing at this path.", "See /openapi.yaml for every path, or /swagger to try them.");
 

@@ -100,6 +100,29 @@ internal sealed class Catalog : IDisposable
         }
     });
 
+    /// <summary>Each page's checksum on disk, and what the runs' positions say: from the first on, without a hole.</summary>
+    public List<(string Where, string What)> Check()
+    {
+        var problems = new List<(string, string)>();
+        lock (_lock) // nobody writes meanwhile
+        {
+            using var scan = new PageScan(_path);
+            while (scan.Step((page, what) => problems.Add(($"page {page}", what))) > 0)
+            {
+            }
+
+            long position = 0;
+            foreach (var run in Runs())
+            {
+                if (run.FirstPosition != position + 1 || run.LastPosition < run.FirstPosition)
+                    problems.Add(($"run {run.Id}", $"It covers {run.FirstPosition} to {run.LastPosition}; position {position + 1} is due."));
+                position = run.LastPosition;
+            }
+        }
+
+        return problems;
+    }
+
     public void Dispose() => _database?.Dispose();
 
     private void AddTombstone(in Tombstone tombstone)

@@ -14,11 +14,13 @@ internal sealed partial class DataDirectory : IDisposable
     private const int SecretBytes = 32;
 
     private readonly FileStream _lock;
+    private readonly Manifest _manifest;
 
     private DataDirectory(string path, FileStream held, Manifest manifest, byte[] nameSecret)
     {
         Path = path;
         _lock = held;
+        _manifest = manifest;
         StoreId = Convert.ToUInt64(manifest.StoreId, 16);
         Shards = manifest.Shards;
         NameSecret = nameSecret;
@@ -56,6 +58,33 @@ internal sealed partial class DataDirectory : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new DataDirectoryException($"The data directory {path} cannot be used: {e.Message}", e);
+        }
+    }
+
+    /// <summary>What is wrong with the manifest on disk; null = nothing. In service nobody reads it again, the next start does.</summary>
+    public string? CheckManifest()
+    {
+        try
+        {
+            if (ReadManifest(Path) is not { } manifest) return "The file is missing.";
+            return manifest == _manifest ? null : "It is not what it was at the start.";
+        }
+        catch (Exception e) when (e is DataDirectoryException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>What is wrong with the store's secret on disk; null = nothing.</summary>
+    public string? CheckSecret()
+    {
+        try
+        {
+            return ReadSecret(Path, _manifest).AsSpan().SequenceEqual(NameSecret) ? null : "It is not what it was at the start: after the next one no entity could be found.";
+        }
+        catch (Exception e) when (e is DataDirectoryException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
         }
     }
 

@@ -168,8 +168,9 @@ internal sealed class FeedReader(View view, Tombstones tombstones, FeedPage page
 
         public readonly long FirstEntity => range.Seq == FeedPlace.WholeEntity ? range.Entity + 1 : range.Entity;
 
-        public PieceChoice Choose(long entity, long lastSeq, long firstPosition, long lastPosition)
+        public PieceChoice Choose(long id, long lastSeq, long firstPosition, long lastPosition)
         {
+            var entity = Piece.EntityOf(id);
             if (++owner._pieces > PiecesMax || !AddFencesBelow(entity)) return PieceChoice.Stop;
             var isDone = entity == range.Entity && lastSeq <= range.Seq;
             if (!isDone && lastPosition > range.Position && firstPosition <= range.Until && !owner.IsFenced(entity)) return PieceChoice.Read;

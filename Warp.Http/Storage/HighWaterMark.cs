@@ -80,6 +80,25 @@ internal sealed class HighWaterMark : IDisposable
 
     public void Dispose() => _file.Dispose();
 
+    /// <summary>What is wrong with a mark, also while it is written; null = nothing. One record may be torn, and both may be empty still.</summary>
+    public static string? Check(string path)
+    {
+        if (!File.Exists(path)) return "The file is missing.";
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        if (RandomAccess.GetLength(file) < 2 * SlotBytes) return "The file is cut off.";
+        var slot = new byte[RecordBytes];
+        var isEmpty = true;
+        for (var i = 0; i < 2; i++)
+        {
+            RandomAccess.Read(file, slot, i * SlotBytes);
+            if (BinaryPrimitives.ReadUInt32LittleEndian(slot) == Magic && BinaryPrimitives.ReadUInt32LittleEndian(slot.AsSpan(64)) == Crc32C.Compute(slot.AsSpan(0, 64)))
+                return null;
+            isEmpty &= !slot.AsSpan().ContainsAnyExcept((byte)0);
+        }
+
+        return isEmpty ? null : "Neither of its two records is whole.";
+    }
+
     private MarkRecord? ReadLatest()
     {
         MarkRecord? latest = null;

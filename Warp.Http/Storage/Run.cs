@@ -26,7 +26,7 @@ internal sealed class Run : IDisposable
     {
         Id = id;
         Path = path;
-        _onDamage = onDamage;
+        _onDamage = damage => onDamage(Named(damage));
         Meta = first.Meta;
         _filter = first.ReadFilter();
         (FirstNamed, LastNamed) = first.ReadNamed();
@@ -70,6 +70,9 @@ internal sealed class Run : IDisposable
         }
     }
 
+    /// <summary>True if the filter in a file is the one in use.</summary>
+    public bool HasFilter(BloomFilter filter) => filter.Bytes.SequenceEqual(_filter.Bytes);
+
     /// <summary>False = no entity with this tag was first seen here; no file is touched.</summary>
     public bool MayHold(NameTag tag) => _filter.MayContain(tag.High);
 
@@ -77,7 +80,10 @@ internal sealed class Run : IDisposable
     /// The one way to read it: with a connection that nobody else uses meanwhile. Whoever reads holds a lease of a view with this run.
     /// Damage is told to the shard before it is thrown.
     /// </summary>
-    public T Read<TState, T>(TState state, Func<RunReader, TState, T> read)
+    /// <param name="state">Handed to <paramref name="read"/>.</param>
+    /// <param name="read">Reads.</param>
+    /// <param name="isFromDisk">With a connection that has read nothing yet: what others have cached may no longer be what is in the file.</param>
+    public T Read<TState, T>(TState state, Func<RunReader, TState, T> read, bool isFromDisk = false)
         where TState : allows ref struct
     {
         // A closed run's file may be gone, which must not look like damage: to get here without a lease is a bug.
@@ -85,7 +91,7 @@ internal sealed class Run : IDisposable
         RunReader? reader = null;
         try
         {
-            if (!_idle.TryTake(out reader)) reader = new RunReader(Path);
+            if (isFromDisk || !_idle.TryTake(out reader)) reader = new RunReader(Path);
             var result = read(reader, state);
             Return(reader);
             return result;
@@ -132,6 +138,13 @@ internal sealed class Run : IDisposable
             // The catalog no longer names the file, so the next start deletes it; whoever waits for its end must know now.
             gone.SetException(e);
         }
+    }
+
+    /// <summary>Whoever hears of damage hears where.</summary>
+    private DamagedDataException Named(DamagedDataException damage)
+    {
+        var name = System.IO.Path.GetFileName(Path);
+        return damage.Message.Contains(name, StringComparison.Ordinal) ? damage : new DamagedDataException($"{name}: {damage.Message}", damage);
     }
 
     private void Return(RunReader reader)

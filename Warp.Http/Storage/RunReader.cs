@@ -17,7 +17,7 @@ internal enum PieceChoice
 internal interface IPieceVisitor
 {
     /// <summary>What to do with the next piece, judged by its head.</summary>
-    PieceChoice Choose(long entity, long lastSeq, long firstPosition, long lastPosition);
+    PieceChoice Choose(long id, long lastSeq, long firstPosition, long lastPosition);
 
     /// <summary>False = enough.</summary>
     bool Visit(long entity, in EntitySlice slice);
@@ -78,6 +78,8 @@ internal sealed class RunReader : IDisposable
     /// <summary>States of one entity in one run: a row's id is the entity's number above 8 bits and a count below.</summary>
     public static long FirstStateId(long entity) => entity << 8;
 
+    public static long EntityOfState(long id) => id >> 8;
+
     public static long LastStateId(long entity) => (entity << 8) | 0xff;
 
     /// <summary>The highest seq of the entity in this run; 0 if it has none here.</summary>
@@ -130,7 +132,7 @@ internal sealed class RunReader : IDisposable
             {
                 var entity = Piece.EntityOf(_pieces.Int64(0));
                 var head = PieceHead.Read(_pieces.Blob(2), _pieces.Int64(1), _bases);
-                switch (visitor.Choose(entity, head.LastSeq, head.FirstPosition, head.LastPosition))
+                switch (visitor.Choose(_pieces.Int64(0), head.LastSeq, head.FirstPosition, head.LastPosition))
                 {
                     case PieceChoice.Stop: return false;
                     case PieceChoice.Skip: continue;

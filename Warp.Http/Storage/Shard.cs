@@ -80,6 +80,14 @@ internal sealed partial class Shard : IDisposable
     /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
     public CommitFeed Feed => Damage is { } damage ? throw new ShardUnavailableException(damage) : _feed!;
 
+    /// <summary>False if the shard never came into service: then there is nothing to read it by.</summary>
+    public bool CanBeVerified => _feed is not null;
+
+    /// <summary>Also while it is out of service, so that all that is wrong is told and not only the first.</summary>
+    public ViewLease LeaseToVerify() => _views!.Lease();
+
+    public List<(string Where, string What)> CheckCatalog() => _catalog!.Check();
+
     /// <summary>
     /// Whether an append of so many bytes may be queued: <see cref="AppendStatus.Appended"/> = yes, and the bytes are counted until
     /// <see cref="Leave"/>; else the refusal.

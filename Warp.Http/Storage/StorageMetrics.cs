@@ -51,4 +51,7 @@ internal static class StorageMetrics
             foreach (var shard in store.AllShards) sum += of(shard);
         return sum;
     }
+    public static readonly Counter<long> VerifyBytes = Meter.CreateCounter<long>("warp_verify_bytes", "By", "Bytes that verifications have read and checked.");
+    public static readonly Counter<long> VerifyProblems = Meter.CreateCounter<long>("warp_verify_problems", "{problem}", "Problems that verifications have found.");
+    public static readonly Histogram<double> VerifySeconds = Meter.CreateHistogram<double>("warp_verify_seconds", "s", "Verifications from beginning to end.");
 }

@@ -11,6 +11,9 @@ public sealed class Store : IDisposable
     /// <summary>SQLite 3.7.0 to 3.51.2 can corrupt a WAL that is reset while another connection writes; https://www.sqlite.org/wal.html.</summary>
     private static readonly Version SqliteMin = new(3, 51, 3);
 
+    /// <summary>A start is not kept longer; what is left is for the verification behind it.</summary>
+    private static readonly TimeSpan VerifyAtStartMax = TimeSpan.FromSeconds(1);
+
     private readonly DataDirectory _directory;
     private readonly Shard[] _shards;
     private CachedCursor _cursor = new([], "");
@@ -26,6 +29,8 @@ public sealed class Store : IDisposable
         try
         {
             for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard(i, _directory, Options, time, logger);
+            Verification = new Verification(this, time, logger);
+            VerifyNewest(time);
         }
         catch
         {
@@ -59,12 +64,16 @@ public sealed class Store : IDisposable
     }
 
     /// <summary>What is wrong, part by part; empty = nothing.</summary>
-    public IReadOnlyList<string> Troubles => [.. _shards.Select(s => s.Trouble).OfType<string>()];
+    public IReadOnlyList<string> Troubles => [.. _shards.Select(s => s.Trouble).Append(Verification.Trouble).OfType<string>()];
+
+    public Verification Verification { get; }
 
     /// <summary>True if at least one shard takes reads.</summary>
     public bool IsServing => _shards.Any(s => s.Damage is null);
 
     internal StoreOptions Options { get; }
+
+    internal long BytesToVerify => _shards.Sum(ShardCheck.BytesOf);
 
     internal ReaderPool Readers { get; }
 
@@ -85,11 +94,27 @@ public sealed class Store : IDisposable
     /// <summary>Commits what is queued, then closes all files.</summary>
     public void Dispose()
     {
+        Verification?.Dispose(); // it reads what is closed next
         StorageMetrics.Closed(this);
         foreach (var shard in _shards) shard?.Stop();
         Readers.Dispose(); // what still reads needs the views
         foreach (var shard in _shards) shard?.Dispose();
         _directory.Dispose();
+    }
+
+    internal void CheckShard(int index, VerifyLog log) => new ShardCheck(_shards[index], this, log).Check();
+
+    internal string? CheckManifest() => _directory.CheckManifest();
+
+    internal string? CheckSecret() => _directory.CheckSecret();
+
+    /// <summary>What was written last was read least: bits that flipped there are found before anything is answered from them.</summary>
+    private void VerifyNewest(TimeProvider time)
+    {
+        using var limit = new CancellationTokenSource(VerifyAtStartMax);
+        var log = new VerifyLog(time.GetUtcNow(), isPaced: false, limit.Token);
+        foreach (var shard in _shards)
+            if (shard.CanBeVerified) new ShardCheck(shard, this, log).CheckNewest(Options.VerifyAtStartBytes / _shards.Length);
     }
 
     private bool IsCurrent(CachedCursor cached)

@@ -50,6 +50,13 @@ public sealed class StoreOptions
     [Range(0, long.MaxValue)]
     public long FreeBytesMin { get; init; } = 128L * 1024 * 1024;
 
+    /// <summary>Bytes of the newest runs whose checksums and events are checked before a start ends; 0 = none.</summary>
+    [Range(0, long.MaxValue)]
+    public long VerifyAtStartBytes { get; init; } = 128L * 1024 * 1024;
+
+    /// <summary>After a start, everything is verified once in the background.</summary>
+    public bool VerifyInBackground { get; init; } = true;
+
     /// <summary>Neighbouring runs of a level that are merged into one. A seam: tests lower it to see many merges.</summary>
     internal int MergeFanOut { get; init; } = MergePolicy.FanOut;
 

@@ -30,6 +30,9 @@ internal sealed class Tombstones
 
     public bool TryFind(Guid receipt, out Tombstone tombstone) => _byReceipt.TryGetValue(receipt, out tombstone);
 
+    /// <summary>True if anything was ever erased.</summary>
+    public bool Any => _byPosition.Count > 0;
+
     /// <summary>The fences behind <paramref name="position"/> up to <paramref name="until"/>, in that order.</summary>
     public List<Tombstone> Between(long position, long until)
     {

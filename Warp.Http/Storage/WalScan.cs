@@ -15,17 +15,18 @@ internal static class WalScan
     private const uint MagicLittleEndian = 0x377f0682;
 
     /// <exception cref="DamagedDataException">The WAL is damaged inside what was synced.</exception>
-    public static void Check(string path)
+    /// <returns>The transactions before the first frame that is not whole.</returns>
+    public static int Check(string path)
     {
-        if (!File.Exists(path)) return;
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 1 << 20);
+        if (!File.Exists(path)) return 0;
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1 << 20);
         var header = new byte[FileHeaderBytes];
-        if (file.ReadAtLeast(header, FileHeaderBytes, throwOnEndOfStream: false) < FileHeaderBytes) return;
+        if (file.ReadAtLeast(header, FileHeaderBytes, throwOnEndOfStream: false) < FileHeaderBytes) return 0;
         var magic = BinaryPrimitives.ReadUInt32BigEndian(header);
         if ((magic & ~1u) != MagicLittleEndian)
         {
             if (file.Length > FileHeaderBytes) throw Damaged(path, 0, "its header is not a WAL's");
-            return;
+            return 0;
         }
 
         var bigEndian = (magic & 1) != 0;
@@ -33,12 +34,13 @@ internal static class WalScan
         if (sum != ReadSum(header.AsSpan(24))) throw Damaged(path, 0, "its header's checksum does not match");
         var pageSize = BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(8));
         if (pageSize is < 512 or > 65536) throw Damaged(path, 0, $"it says its pages have {pageSize} bytes");
-        CheckFrames(path, file, header.AsSpan(16, 8).ToArray(), sum, bigEndian, new byte[FrameHeaderBytes + pageSize]);
+        return CheckFrames(path, file, header.AsSpan(16, 8).ToArray(), sum, bigEndian, new byte[FrameHeaderBytes + pageSize]);
     }
 
-    private static void CheckFrames(string path, FileStream file, byte[] salts, (uint, uint) previous, bool bigEndian, byte[] frame)
+    private static int CheckFrames(string path, FileStream file, byte[] salts, (uint, uint) previous, bool bigEndian, byte[] frame)
     {
         var firstBad = -1;
+        var transactions = 0;
         var committedAfterBad = false;
         for (var i = 0; file.ReadAtLeast(frame, frame.Length, throwOnEndOfStream: false) == frame.Length; i++)
         {
@@ -48,8 +50,11 @@ internal static class WalScan
             previous = stored; // the next frame is judged by what this one says, so that one bad frame does not make the rest look bad
             if (good && committedAfterBad) throw Damaged(path, firstBad, $"a later transaction stands behind it in frame {i}");
             if (!good && firstBad < 0) firstBad = i;
+            if (firstBad < 0 && BinaryPrimitives.ReadUInt32BigEndian(frame.AsSpan(4)) != 0) transactions++;
             committedAfterBad |= firstBad >= 0 && BinaryPrimitives.ReadUInt32BigEndian(frame.AsSpan(4)) != 0 && frame.AsSpan(8, 8).SequenceEqual(salts);
         }
+
+        return transactions;
     }
 
     private static (uint, uint) Sum(ReadOnlySpan<byte> data, bool bigEndian, (uint S0, uint S1) sum)

@@ -1,0 +1,33 @@
+using Warp.Http.Tests.Support;
+
+namespace Warp.Http.Tests.Storage;
+
+/// <summary>Defects of feed and verification that their tests must notice.</summary>
+public sealed class StorageMutantTests
+{
+    private const string FeedModel = "*Each_event_of_a_living_entity_comes_once_and_in_order_whatever_happens_to_the_files";
+
+    [Fact]
+    public async Task A_place_that_forgets_where_its_range_ends_is_noticed() => await IsNoticedAsync(
+        FeedModel, mutant => mutant.MakeBodyReturn("Warp.Http.Storage.FeedReader", "HasEnd", false));
+
+    [Fact]
+    public async Task A_place_whose_own_position_is_read_again_is_noticed() => await IsNoticedAsync(
+        FeedModel, mutant => mutant.OffBy("Warp.Http.Storage.FeedReader/RangeVisitor", "Visit", "get_Position", -1));
+
+    [Fact]
+    public async Task A_verification_that_does_not_look_at_positions_is_noticed() => await IsNoticedAsync(
+        "*Positions_that_are_used_twice_are_found", mutant => mutant.RemoveCall("Warp.Http.Storage.PieceCheck", "Visit", "CheckPositions"));
+
+    [Fact]
+    public async Task A_verification_that_does_not_look_at_pieces_is_noticed() => await IsNoticedAsync(
+        "*A_piece_that_was_changed_under_right_checksums_of_pages_is_found",
+        mutant => mutant.RemoveCall("Warp.Http.Storage.RunCheck", "Check", "CheckPieces"));
+
+    private static async Task IsNoticedAsync(string test, Action<AssemblyMutant> edit)
+    {
+        using var mutant = AssemblyMutant.OfService();
+        edit(mutant);
+        (await TestsUnderMutant.PassesAsync(mutant, test)).ShouldBeFalse("the test passes with the defect");
+    }
+}
