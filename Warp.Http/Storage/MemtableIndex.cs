@@ -12,8 +12,8 @@ namespace Warp.Http.Storage;
 /// </remarks>
 internal sealed class MemtableIndex
 {
-    /// <summary>Entries in a segment: just below 85,000 bytes, so that segments are not large objects.</summary>
-    private const int SegmentEntries = 1024;
+    /// <summary>Entries in a segment: above 85,000 bytes, so that it is a large object, which the collector does not move from generation to generation.</summary>
+    private const int SegmentEntries = 2048;
 
     private const int SlotsMin = 64;
 

@@ -17,6 +17,7 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     private readonly bool _endMayBeLost = options.Durability == Durability.Os && !mark.SameBoot;
 
     private readonly List<(long Id, long End)> _cut = [];
+    private readonly RowBuffer _rows = new();
     private long _lastPosition;
     private long _lastEntity;
     private long _lastMs;
@@ -124,9 +125,9 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
                 || header.PreviousRowHash != previousHash || header.CommittedMs < _lastMs)
                 throw new DamagedDataException($"Journal {entry.Id}, row {ordinal}, does not follow from the row before it.");
             previousHash = JournalRowHeader.Hash(rows.Blob(1));
-            var body = rows.Blob(2).ToArray();
-            CheckRecords(header, body);
-            memtable.Link_WriterThreadOnly(header, body, 0);
+            var (chunk, at) = Copy(rows.Blob(2));
+            CheckRecords(header, chunk.AsSpan(at, header.RawLength));
+            memtable.Link_WriterThreadOnly(header, chunk, at);
             _lastPosition = header.LastPosition;
             _lastMs = header.CommittedMs;
             if (mark.Latest is { } marked && marked.JournalId == entry.Id && marked.RowOrdinal == ordinal && marked.RowHash != previousHash)
@@ -134,9 +135,18 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         }
     }
 
-    private void CheckRecords(in JournalRowHeader header, byte[] body)
+    /// <summary>Into chunks, as the writer does it: as thousands of arrays the collector would move them twice while a start goes on.</summary>
+    private (byte[] Chunk, int At) Copy(ReadOnlySpan<byte> body)
     {
-        ReadOnlySpan<byte> rest = body;
+        var (chunk, at) = _rows.Reserve(body.Length);
+        body.CopyTo(chunk.AsSpan(at));
+        _rows.Take(body.Length);
+        return (chunk, at);
+    }
+
+    private void CheckRecords(in JournalRowHeader header, ReadOnlySpan<byte> body)
+    {
+        var rest = body;
         for (var i = 0; i < header.Records; i++)
         {
             var record = JournalRecord.Read(ref rest);

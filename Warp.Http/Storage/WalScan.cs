@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Warp.Http.Storage;
@@ -57,6 +58,8 @@ internal static class WalScan
         return transactions;
     }
 
+    // A start runs it once, over 64 MB: without this most of that would run as the quick compiler left it.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static (uint, uint) Sum(ReadOnlySpan<byte> data, bool bigEndian, (uint S0, uint S1) sum)
     {
         // The words of a WAL are those of the machine that made it, as a rule this one: then they are read as they stand. A start sums 64 MB.
