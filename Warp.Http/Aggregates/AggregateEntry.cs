@@ -36,3 +36,16 @@ public sealed record PutOutcome(PutStatus Status, AggregateEntry? Entry, IReadOn
 /// <param name="Entry">Its definition; null folds by default merge.</param>
 /// <param name="Conflict">The names, if several definitions claim the kind (422); else null.</param>
 public readonly record struct DefaultAggregate(string Name, AggregateEntry? Entry, IReadOnlyList<string>? Conflict);
+
+/// <summary>Whose the events are that name no aggregate.</summary>
+public enum DefaultOwner : byte
+{
+    /// <summary>Another aggregate's, or nobody's while others contend for them.</summary>
+    Other,
+
+    /// <summary>This aggregate's.</summary>
+    Own,
+
+    /// <summary>This aggregate claims them and so does another: neither can be folded over them.</summary>
+    Contested,
+}

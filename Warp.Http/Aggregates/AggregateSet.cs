@@ -42,6 +42,14 @@ public sealed class AggregateSet
     /// cref="DefaultName"/>.</summary>
     public DefaultAggregate ResolveDefault(ReadOnlySpan<byte> kind) => _byKind.TryGetValue(kind, out var claimed) ? claimed : _default;
 
+    /// <summary>Whose the events are that name no aggregate, as one aggregate sees it.</summary>
+    public DefaultOwner OwnerOfDefault(ReadOnlySpan<byte> kind, string aggregate)
+    {
+        var resolved = ResolveDefault(kind);
+        if (resolved.Conflict is { } claims) return claims.Contains(aggregate, StringComparer.Ordinal) ? DefaultOwner.Contested : DefaultOwner.Other;
+        return string.Equals(resolved.Name, aggregate, StringComparison.Ordinal) ? DefaultOwner.Own : DefaultOwner.Other;
+    }
+
     private static DefaultAggregate Resolve(IEnumerable<AggregateEntry> claims)
     {
         var entries = claims.ToArray();

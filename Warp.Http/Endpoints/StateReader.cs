@@ -21,7 +21,7 @@ internal sealed class StateReader(EntityLookup lookup, AggregateCatalog definiti
             StateStatus.Found => (result.Snapshot, null),
             StateStatus.NoSuchAggregate => (null, Problems.AggregateNotFound(aggregate)),
             StateStatus.BeyondLastSeq => (null, Problems.InvalidRequest(parameter, $"{parameter}: {atSeq} lies beyond the entity's last seq, {actor.DurableSeq}.")),
-            StateStatus.FoldFailed or StateStatus.AmbiguousDefault => (null, Problems.FoldFailed(result.Failure!)),
+            StateStatus.FoldFailed => (null, Problems.FoldFailed(result.Failure!)),
             _ => (null, (await lookup.FindAsync(actor.Name.Utf8.ToArray(), cancellation)).Problem ?? Problems.EntityNotFound()),
         };
     }

@@ -24,6 +24,7 @@ public sealed partial class EntityActor
         for (var i = 0; i < append.Count; i++)
         {
             var e = EventRecord.Read(ref rest);
+            if (e.Aggregate.IsEmpty && definitions.ResolveDefault(Name.Kind).Conflict is { } claims && HaveRules(claims, definitions)) return Refuse(append, Ambiguous(claims));
             if (EntryOf(definitions, e.Aggregate) is not { } entry || !entry.Definition.FoldsBeforeAppend || judged?.Contains(entry.Name) == true) continue;
             (judged ??= []).Add(entry.Name);
         }
@@ -92,6 +93,14 @@ public sealed partial class EntityActor
     private bool Refuse(AppendCommand append, FoldFailure failure)
     {
         Answer(append, new AppendOutcome(AppendStatus.FoldFailed, LifeOf(_life), 0, _lastSeq, null, failure));
+        return false;
+    }
+
+    /// <summary>Nobody can say which of them an event that names none must keep.</summary>
+    private static bool HaveRules(IReadOnlyList<string> claims, AggregateSet definitions)
+    {
+        foreach (var name in claims)
+            if (definitions.Find(name)!.Definition.FoldsBeforeAppend) return true;
         return false;
     }
 

@@ -23,7 +23,7 @@ internal sealed class StateFold
     private readonly string _aggregate;
     private readonly byte[] _aggregateUtf8;
     private readonly AggregateEntry? _entry;
-    private readonly bool _isDefault;
+    private readonly DefaultOwner _default;
     private FoldState _state;
     private bool _hasEvents;
     private long _lastMs;
@@ -33,7 +33,7 @@ internal sealed class StateFold
         (_actor, _life, _aggregate) = (actor, life, aggregate);
         _aggregateUtf8 = Encoding.UTF8.GetBytes(aggregate);
         _entry = definitions.Find(aggregate);
-        _isDefault = DefaultIsMine(definitions);
+        _default = definitions.OwnerOfDefault(actor.Name.Kind, aggregate);
         _state = FoldState.Create(_entry?.Definition, actor.Name, actor.Shard.LifeOf(life.Number));
     }
 
@@ -48,7 +48,7 @@ internal sealed class StateFold
     public long Bytes => BaseBytes + _state.SizeEstimate;
 
     /// <summary>True if these definitions fold as the ones it was made with.</summary>
-    public bool IsOf(AggregateSet definitions) => ReferenceEquals(definitions.Find(_aggregate), _entry) && DefaultIsMine(definitions) == _isDefault;
+    public bool IsOf(AggregateSet definitions) => ReferenceEquals(definitions.Find(_aggregate), _entry) && definitions.OwnerOfDefault(_actor.Name.Kind, _aggregate) == _default;
 
     /// <summary>Folds up to <paramref name="seq"/>, which must be durable.</summary>
     /// <returns>Null, or the event that does not fold.</returns>
@@ -83,8 +83,8 @@ internal sealed class StateFold
         for (var i = 0; i < events.Count; i++)
         {
             var e = EventRecord.Read(ref rest);
-            if (IsMine(e.Aggregate) && _state.Apply(new RecordedEvent(firstSeq + i, nowMs, e, key, i)) is { } failure) return failure;
-            _hasEvents |= IsMine(e.Aggregate);
+            if (!IsMine(e.Aggregate)) continue;
+            if (Apply(new RecordedEvent(firstSeq + i, nowMs, e, key, i)) is { } failure) return failure;
         }
 
         Covered = firstSeq + events.Count - 1;
@@ -151,13 +151,20 @@ internal sealed class StateFold
         return true;
     }
 
-    private bool DefaultIsMine(AggregateSet definitions)
+    /// <summary>Folds an event that <see cref="IsMine"/>.</summary>
+    private FoldFailure? Apply(in RecordedEvent e)
     {
-        var resolved = definitions.ResolveDefault(_actor.Name.Kind);
-        return resolved.Conflict is null && string.Equals(resolved.Name, _aggregate, StringComparison.Ordinal);
+        if (_default == DefaultOwner.Contested && e.Fields.Aggregate.IsEmpty)
+        {
+            return FoldFailure.OfEvent(e.Seq, $"The event names no aggregate, and besides {_aggregate} another one claims the kind as default.");
+        }
+
+        if (_state.Apply(e) is { } failure) return failure;
+        _hasEvents = true;
+        return null;
     }
 
-    private bool IsMine(ReadOnlySpan<byte> aggregate) => aggregate.IsEmpty ? _isDefault : aggregate.SequenceEqual(_aggregateUtf8);
+    private bool IsMine(ReadOnlySpan<byte> aggregate) => aggregate.IsEmpty ? _default != DefaultOwner.Other : aggregate.SequenceEqual(_aggregateUtf8);
 
     private struct Visitor(StateFold fold, long until, long untilMs) : ISliceVisitor
     {
@@ -178,9 +185,8 @@ internal sealed class StateFold
                 if (fold.IsMine(e.Aggregate))
                 {
                     var index = slice.IndexInAppend + (int)(seq - slice.FirstSeq);
-                    Failure = fold._state.Apply(new RecordedEvent(seq, slice.CommittedMs, e, slice.Key, index));
+                    Failure = fold.Apply(new RecordedEvent(seq, slice.CommittedMs, e, slice.Key, index));
                     if (Failure is not null) return false;
-                    fold._hasEvents = true;
                 }
 
                 fold.Covered = seq;

@@ -32,9 +32,6 @@ public enum StateStatus
     Found,
     NoSuchAggregate,
     FoldFailed,
-
-    /// <summary>Two definitions claim the kind, so the default aggregate is nobody's; the message names them.</summary>
-    AmbiguousDefault,
     BeyondLastSeq,
     Erased,
 }
