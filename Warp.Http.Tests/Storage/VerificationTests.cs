@@ -91,6 +91,21 @@ public sealed class VerificationTests(FourShards sample) : IClassFixture<FourSha
     public async Task A_flipped_bit_in_a_journal_or_the_catalog_is_found(string file, int at) => await IsFoundAsync(file, path => Flip(path, at));
 
     [Fact]
+    public async Task Of_a_shard_that_a_start_left_out_of_service_the_damaged_files_are_named()
+    {
+        var data = Copy();
+        var run = FileOf(data, Run);
+        Flip(run, 50); // page 1: the run can't even be opened
+        Flip(Path.Combine(data, "shards", "002", "catalog.db"), 8192);
+        using var fixture = Open(data);
+        fixture.Store.AllShards[2].CanBeVerified.ShouldBeFalse();
+        var report = await fixture.Store.Verification.RunAsync();
+        report.Problems.ShouldAllBe(p => p.Shard == 2);
+        report.Problems[0].File.ShouldBe("shards/002");
+        report.Problems.Skip(1).Select(p => $"{p.File} {p.Where}").ShouldBe(["shards/002/catalog.db page 3", $"{Path.GetRelativePath(data, run)} page 1"]);
+    }
+
+    [Fact]
     public async Task A_mark_without_a_whole_record_is_found()
     {
         using var fixture = Open(Copy(out var data));

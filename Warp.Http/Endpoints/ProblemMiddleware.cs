@@ -48,6 +48,8 @@ internal sealed partial class ProblemMiddleware(RequestDelegate next, ILogger<Pr
     {
         BadHttpRequestException { StatusCode: 408 } => Problems.RequestTimeout("The body came too slowly."),
         BadHttpRequestException bad => new Problem(bad.StatusCode, "invalid-request", "The request is not valid.", bad.Message),
+        DamagedDataException => Problems.ShardUnavailable("The files that hold this data are damaged, and it is out of service; /health/ready says which. Whether a write was stored is not known."),
+        ShardUnavailableException { IsTransient: false } => Problems.ShardUnavailable("What holds this data is out of service; /health/ready says why. Whether a write was stored is not known."),
         ShardUnavailableException or StorageException or DefinitionStoreException => Problems.ShardUnavailable("What holds this data can't be read or written now. Whether a write was stored is not known."),
         OperationCanceledException => Problems.ShuttingDown(),
         _ => Problems.Internal(),

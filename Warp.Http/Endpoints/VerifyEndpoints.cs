@@ -63,11 +63,12 @@ internal sealed class VerifyEndpoints(Store store)
     {
         context.Response.ContentType = MediaTypes.Ndjson;
         context.Response.Headers.CacheControl = "no-store";
-        while (await Task.WhenAny(done, Task.Delay(BetweenLines, context.RequestAborted)) != done)
+        do
         {
             context.RequestAborted.ThrowIfCancellationRequested();
             if (store.Verification.Latest is { Status: VerifyStatus.Running } running) await SendLineAsync(context, running);
         }
+        while (await Task.WhenAny(done, Task.Delay(BetweenLines, context.RequestAborted)) != done);
 
         await SendLineAsync(context, await done);
     }

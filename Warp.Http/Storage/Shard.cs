@@ -75,10 +75,10 @@ internal sealed partial class Shard : IDisposable
     public int Epoch => _writer?.Epoch ?? 0;
 
     /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
-    public ViewHolder Views => Damage is { } damage ? throw new ShardUnavailableException(damage) : _views!;
+    public ViewHolder Views => Damage is { } damage ? throw new ShardUnavailableException(damage) { IsTransient = false } : _views!;
 
     /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
-    public CommitFeed Feed => Damage is { } damage ? throw new ShardUnavailableException(damage) : _feed!;
+    public CommitFeed Feed => Damage is { } damage ? throw new ShardUnavailableException(damage) { IsTransient = false } : _feed!;
 
     /// <summary>False if the shard never came into service: then there is nothing to read it by.</summary>
     public bool CanBeVerified => _feed is not null;

@@ -46,7 +46,7 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
         try
         {
             if (shard.CanBeVerified) CheckAll();
-            else Problem("", "", shard.Damage ?? "The shard is out of service.");
+            else CheckFiles();
         }
         catch (ShardUnavailableException)
         {
@@ -55,6 +55,43 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
 
         var status = _isDamaged ? VerifyStatus.Damaged : log.Stop.IsCancellationRequested ? VerifyStatus.Stopped : VerifyStatus.Ok;
         log.Add(new VerifyShard(shard.Index, status, _files, _bytes, _events, _seqs.Entities, Stopwatch.GetElapsedTime(started).TotalSeconds));
+    }
+
+    /// <summary>Of a shard that never came into service: why, and each file whose checksums say what is wrong with it.</summary>
+    private void CheckFiles()
+    {
+        Problem("", "", shard.Damage ?? "The shard is out of service.");
+        var directory = Path.Combine(store.DirectoryPath, _directory);
+        foreach (var path in Directory.EnumerateFiles(directory).Order(StringComparer.Ordinal))
+        {
+            var name = Path.GetFileName(path);
+            if (log.RestOrStop()) return;
+            try
+            {
+                if (name is "mark" && HighWaterMark.Check(path) is { } what) Problem(name, "", what);
+                else if (name is "catalog.db" || (name.StartsWith("run-", StringComparison.Ordinal) && name.EndsWith(".db", StringComparison.Ordinal))) CheckPagesOf(path, name);
+                else if (name.EndsWith(".db-wal", StringComparison.Ordinal)) WalScan.Check(path);
+                else continue;
+            }
+            catch (IOException e)
+            {
+                Problem(name, "", e.Message);
+            }
+
+            _files++;
+            _bytes += new FileInfo(path).Length;
+        }
+    }
+
+    private void CheckPagesOf(string path, string name)
+    {
+        using var scan = new PageScan(path);
+        while (!log.RestOrStop())
+        {
+            var read = scan.Step((page, what) => Problem(name, $"page {page}", what));
+            log.AddBytes(read);
+            if (read == 0) return;
+        }
     }
 
     private void CheckAll()

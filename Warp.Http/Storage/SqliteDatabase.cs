@@ -97,8 +97,10 @@ internal sealed class SqliteDatabase : IDisposable
     private StorageException Error(int code, string doing)
     {
         var extended = raw.sqlite3_extended_errcode(Handle);
-        var text = $"SQLite error {extended} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}) in {System.IO.Path.GetFileName(Path)} at: {doing}";
-        return code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB || extended == PageVfs.IoErrorData ? new DamagedDataException(text) : new StorageException(text);
+        var file = System.IO.Path.GetFileName(Path).Replace("?immutable=1", "", StringComparison.Ordinal);
+        if (extended == PageVfs.IoErrorData) return new DamagedDataException($"{file}: the checksum of a page does not match, at: {doing}");
+        var text = $"SQLite error {extended} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}) in {file} at: {doing}";
+        return code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB ? new DamagedDataException(text) : new StorageException(text);
     }
 
     private static SqliteDatabase Open(string path, int flags, string? vfs = null)

@@ -114,7 +114,7 @@ public sealed partial class Verification : IDisposable
         if (status != VerifyStatus.Stopped)
             Volatile.Write(ref _trouble, report.Problems.FirstOrDefault(p => p.Shard is null) is { } found ? $"{found.File}: {found.What}" : null);
         StorageMetrics.VerifySeconds.Record(report.Seconds);
-        if (status == VerifyStatus.Damaged) LogDamaged(_logger, report.ProblemsFound, report.Problems[0].File, report.Problems[0].What);
+        if (status == VerifyStatus.Damaged) LogDamaged(_logger, report.ProblemsFound, report.Problems[0].File, report.Problems[0].Where, report.Problems[0].What);
         else LogDone(_logger, status, report.Bytes, report.Seconds);
         running.Done.SetResult(report);
     }
@@ -133,8 +133,8 @@ public sealed partial class Verification : IDisposable
     [LoggerMessage(Level = LogLevel.Error, Message = "A verification could not go on.")]
     private static partial void LogFailed(ILogger logger, Exception e);
 
-    [LoggerMessage(Level = LogLevel.Critical, Message = "A verification found {Problems} problem(s); the first: {File}: {What} GET /v1/admin/verify shows all.")]
-    private static partial void LogDamaged(ILogger logger, long problems, string file, string what);
+    [LoggerMessage(Level = LogLevel.Critical, Message = "A verification found {Problems} problem(s); the first: {File} {Where}: {What} GET /v1/admin/verify shows all.")]
+    private static partial void LogDamaged(ILogger logger, long problems, string file, string where, string what);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "A verification ended: {Status}, {Bytes} bytes in {Seconds:0.0} s.")]
     private static partial void LogDone(ILogger logger, VerifyStatus status, long bytes, double seconds);
