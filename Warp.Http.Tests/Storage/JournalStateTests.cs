@@ -24,10 +24,10 @@ public sealed class JournalStateTests : IDisposable
     }
 
     [Fact]
-    public async Task The_newest_state_of_each_aggregate_is_found_and_survives_kill_and_restart()
+    public async Task The_newest_state_of_each_aggregate_is_found_and_survives_a_restart()
     {
-        var crashed = _directory.File("crashed");
-        using (var fixture = new StoreFixture(StoreFixture.Small(_directory.File("data"))))
+        var data = _directory.File("data");
+        using (var fixture = new StoreFixture(StoreFixture.Small(data)))
         {
             var first = await AppendAsync(fixture, "state/a");
             var second = await AppendAsync(fixture, "state/b");
@@ -39,28 +39,24 @@ public sealed class JournalStateTests : IDisposable
             await Eventually.BecomesTrueAsync("the last state is in", () => Find(fixture, 1, "Account") == "new");
 
             HasAll(fixture);
-            SampleStore.Copy(_directory.File("data"), crashed); // as it stands, as after kill -9
             (await AppendAsync(fixture, "state/a")).Number.ShouldBe(1);
             fixture.Shard.DurablePosition.ShouldBe(4, "states take no position");
         }
 
-        foreach (var data in new[] { crashed, _directory.File("data") })
-        {
-            using var mayBeSealed = new ManualResetEventSlim();
-            using var reopened = new StoreFixture(StoreFixture.Small(data, step => { if (step == StoreStep.RunBuilt) mayBeSealed.Wait(); }));
-            reopened.Store.Troubles.ShouldBeEmpty();
-            HasAll(reopened);
-            mayBeSealed.Set();
-            var events = (await reopened.HistoryAsync("state/a"))!.Count;
-            (await reopened.AppendAsync("state/a", new TestEvent("Next"))).FirstSeq.ShouldBe(events + 1);
-            await reopened.SealAsync();
-            reopened.Store.Troubles.ShouldBeEmpty();
-            using var lease = reopened.Shard.Views.Lease();
-            FindInView(lease.View, 1, "Account", seqMax: 2).ShouldBe("new");
-            FindInView(lease.View, 1, "Account", seqMax: 1).ShouldBeNull("of each entity and aggregate the newest is sealed");
-            FindInView(lease.View, 2, "Account", seqMax: 1).ShouldBe("b");
-            lease.View.TryFindState(1, "Account"u8, fingerprint: 1, 2, out _).ShouldBeFalse();
-        }
+        using var mayBeSealed = new ManualResetEventSlim();
+        using var reopened = new StoreFixture(StoreFixture.Small(data, step => { if (step == StoreStep.RunBuilt) mayBeSealed.Wait(TimeSpan.FromSeconds(30)); }));
+        reopened.Store.Troubles.ShouldBeEmpty();
+        HasAll(reopened);
+        mayBeSealed.Set();
+        var events = (await reopened.HistoryAsync("state/a"))!.Count;
+        (await reopened.AppendAsync("state/a", new TestEvent("Next"))).FirstSeq.ShouldBe(events + 1);
+        await reopened.SealAsync();
+        reopened.Store.Troubles.ShouldBeEmpty();
+        using var lease = reopened.Shard.Views.Lease();
+        FindInView(lease.View, 1, "Account", seqMax: 2).ShouldBe("new");
+        FindInView(lease.View, 1, "Account", seqMax: 1).ShouldBeNull("of each entity and aggregate the newest is sealed");
+        FindInView(lease.View, 2, "Account", seqMax: 1).ShouldBe("b");
+        lease.View.TryFindState(1, "Account"u8, fingerprint: 1, 2, out _).ShouldBeFalse();
 
         static void HasAll(StoreFixture fixture)
         {

@@ -67,7 +67,6 @@ public sealed class TwoJournalsTests : IDisposable
         var data = _directory.File("data");
         using var mayBeMade = new ManualResetEventSlim();
         using var gate = new WriterGate();
-        var crashed = _directory.File("crashed");
         using (var fixture = new StoreFixture(StoreFixture.Small(data, AtStep)))
         {
             (await fixture.AppendAsync(Entity, new TestEvent("E1"))).LastSeq.ShouldBe(1);
@@ -79,16 +78,15 @@ public sealed class TwoJournalsTests : IDisposable
             mayBeMade.Set();
             await fixture.RotateAsync();
             (await fixture.AppendAsync(Entity, new TestEvent("E3"))).LastSeq.ShouldBe(3);
-            SampleStore.Copy(data, crashed);
         }
 
-        using var reopened = new StoreFixture(StoreFixture.Small(crashed));
+        using var reopened = new StoreFixture(StoreFixture.Small(data));
         reopened.Store.Troubles.ShouldBeEmpty();
         (await reopened.HistoryAsync(Entity))!.Select(e => e.Type).ShouldBe(["E1", "E2", "E3"]);
 
         void AtStep(StoreStep step)
         {
-            if (step == StoreStep.MakingJournal && Thread.CurrentThread.Name?.StartsWith("warp-maintenance", StringComparison.Ordinal) == true) mayBeMade.Wait();
+            if (step == StoreStep.MakingJournal && Thread.CurrentThread.Name?.StartsWith("warp-maintenance", StringComparison.Ordinal) == true) mayBeMade.Wait(TimeSpan.FromSeconds(30));
             gate.AtStep(step);
         }
     }
@@ -108,11 +106,10 @@ public sealed class TwoJournalsTests : IDisposable
         }
     }
 
-    /// <summary>Ten appends in the first journal, five in the next, and no run.</summary>
+    /// <summary>Ten appends in the first journal, five in the next, and no run: a journal is left by a stop as it is by a kill.</summary>
     private async Task<string> CrashWithTwoJournals()
     {
         var data = _directory.File("data");
-        var crashed = _directory.File("crashed");
         using var fixture = new StoreFixture(StoreFixture.Small(data, RefuseSeals));
         for (var i = 1; i <= 15; i++)
         {
@@ -120,9 +117,9 @@ public sealed class TwoJournalsTests : IDisposable
             if (i == 10) await fixture.RotateAsync();
         }
 
-        SampleStore.Copy(data, crashed);
-        Wals(crashed).Count.ShouldBe(2);
-        return crashed;
+        fixture.Dispose();
+        Wals(data).Count.ShouldBe(2);
+        return data;
     }
 
     private static void RefuseSeals(StoreStep step)
