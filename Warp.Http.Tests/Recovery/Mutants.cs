@@ -35,5 +35,5 @@ internal static class Mutants
 
     /// <summary>A power cut brings back the file that was unlinked.</summary>
     public static AssemblyMutant CompletesAnErasureBeforeUnlinkingIsDurable() => AssemblyMutant.OfService()
-        .RemoveCall("Warp.Http.Storage.Maintenance", "Erase", "Flush");
+        .RemoveCall("Warp.Http.Storage.RunRewriter", "Erase", "Flush");
 }
