@@ -29,7 +29,7 @@ internal sealed partial class RunRewriter : IDisposable
     private readonly MergePace _pace;
     private readonly Thread _thread;
     private int _cutShort; // the thread's own
-    private long _dueCount;
+    private long _dueCount = 1; // the first look
     private long _doneCount;
     private string? _trouble;
     private volatile bool _erasureDue;
@@ -150,6 +150,7 @@ internal sealed partial class RunRewriter : IDisposable
 
     private bool CanGoOn()
     {
+        _options.AtStep?.Invoke(StoreStep.Merging);
         if (_stopping || (_erasureDue && _cutShort < CutShortMax)) return false;
         _pace.Wait(_due);
         return true;
