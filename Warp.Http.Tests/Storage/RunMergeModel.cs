@@ -37,7 +37,7 @@ internal sealed class RunMergeModel : IDisposable
         model.CheckAll();
         while (model._runs.Count > 1)
         {
-            if (model._random.Next(3) == 0) model._erased.Add(model._random.NextInt64(1, model._lastEntity + 1));
+            if (model._random.Next(3) == 0) model.Erase(model._random.NextInt64(1, model._lastEntity + 1));
             if (model._random.Next(4) == 0) model.Seal();
             model.Merge();
             model.CheckAll();
@@ -48,6 +48,9 @@ internal sealed class RunMergeModel : IDisposable
     {
         foreach (var run in _runs) run.Dispose();
     }
+
+    /// <summary>A life and those of the same name before it: a name has no later life before its earlier ones are erased.</summary>
+    private void Erase(long entity) => _erased.UnionWith(_names.Where(n => n.Key <= entity && n.Value.SequenceEqual(_names[entity])).Select(n => n.Key));
 
     private void Seal()
     {
