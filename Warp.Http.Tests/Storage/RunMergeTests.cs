@@ -14,7 +14,7 @@ public sealed class RunMergeTests : IDisposable
     public void Runs_answer_the_same_however_they_are_merged()
     {
         var random = TestRun.Random();
-        for (var round = TestRun.Rounds("WARP_TEST_MERGES", 10); round > 0; round--) RunMergeModel.Check(random.Next(), NewDirectory(round));
+        for (var round = TestRun.Rounds("WARP_TEST_MERGES", 4); round > 0; round--) RunMergeModel.Check(random.Next(), NewDirectory(round));
     }
 
     [Theory]
