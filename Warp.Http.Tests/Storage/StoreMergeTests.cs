@@ -103,8 +103,7 @@ public sealed class StoreMergeTests : IDisposable
         var expected = await FillAsync(fixture);
         await Eventually.BecomesTrueAsync("a merge has begun", () => Seen(StoreStep.Merging), Patience);
         var erasing = Task.Run(() => fixture.EraseAsync("gone/1"));
-        await Eventually.BecomesTrueAsync(
-            "the fence is sealed", () => fixture.Shard.Tombstones.Pending() is [var pending] && !fixture.Shard.Tombstones.IsUnsealed(pending), Patience);
+        await Eventually.BecomesTrueAsync("the fence is sealed and the rewriter told", () => fixture.Shard.IsErasureDue, Patience);
         erasureDue.Set();
 
         await erasing;

@@ -50,6 +50,9 @@ internal sealed partial class RunRewriter : IDisposable
     /// <summary>True if it has looked since it was last told and found nothing to do.</summary>
     public bool IsIdle => Interlocked.Read(ref _doneCount) == Interlocked.Read(ref _dueCount);
 
+    /// <summary>True until it has begun with the erasures that it was told of.</summary>
+    public bool IsErasureDue => _erasureDue;
+
     public void Start() => _thread.Start();
 
     /// <summary>Runs were added, or files went; may be called from any thread.</summary>
