@@ -35,5 +35,30 @@ internal static class Mutants
 
     /// <summary>A power cut brings back the file that was unlinked.</summary>
     public static AssemblyMutant CompletesAnErasureBeforeUnlinkingIsDurable() => AssemblyMutant.OfService()
-        .RemoveCall("Warp.Http.Storage.Maintenance", "Erase", "Flush");
+        .RemoveCall("Warp.Http.Storage.RunRewriter", "Erase", "Flush");
+
+    /// <summary>A name whose run was merged is not found any more.</summary>
+    public static AssemblyMutant MergesWithoutTags() => AssemblyMutant.OfService()
+        .MakeBodyReturn("Warp.Http.Storage.RunMerger", "CopyTags", true);
+
+    public static AssemblyMutant MergesWithoutStates() => AssemblyMutant.OfService()
+        .MakeBodyReturn("Warp.Http.Storage.RunMerger", "CopyStates", true);
+
+    /// <summary>Two lives of a name: the one whose tag found its place taken is lost when the other goes.</summary>
+    public static AssemblyMutant TrustsTagsThatStandBesideTheirPlace() => AssemblyMutant.OfService()
+        .MakeBodyReturn("Warp.Http.Storage.RunMerger", "get_TagsAreInPlace", true);
+
+    public static AssemblyMutant MergesWithoutTheIdsOfLargePieces() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.RunMerger", "CopyPiece", "Blob");
+
+    public static AssemblyMutant MergesWhatIsErased() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.RunMerger", "CopyPieces", "Contains");
+
+    /// <summary>An entity's last piece is written under the next one's number.</summary>
+    public static AssemblyMutant MixesThePiecesOfNeighbours() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.RunBuilder", "Expect", "FlushPiece");
+
+    public static AssemblyMutant LeavesOutTheLastPieceOfAMerge() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.RunBuilder", "EndEvents", "FlushPiece")
+        .RemoveCall("Warp.Http.Storage.RunBuilder", "Finish", "FlushPiece");
 }

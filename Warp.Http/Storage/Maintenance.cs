@@ -58,6 +58,8 @@ internal sealed partial class Maintenance : IDisposable
 
     public bool IsRewriterIdle => _rewriter.IsIdle;
 
+    public bool IsErasureDue => _rewriter.IsErasureDue;
+
     /// <summary>The disk has less room than sealing and erasing need: appends are refused beforehand.</summary>
     public bool StorageFull => _storageFull;
 

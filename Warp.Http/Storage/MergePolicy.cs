@@ -27,14 +27,14 @@ internal static class MergePolicy
         var levels = bytes.Select(size => LevelOf(size, sealBytes)).ToArray();
         foreach (var level in levels.Distinct().Order())
         {
-            // Smaller ones between go along: left alone they would part their neighbours for ever.
+            // Smaller ones between go along, for left alone they would part their neighbours for ever; but they don't count: else all would be
+            // written again whenever there are so many of any size.
             for (int first = 0, end; first < levels.Length; first = end + 1)
             {
+                var ofLevel = 0;
                 for (end = first; end < levels.Length && levels[end] <= level; end++)
-                {
-                }
-
-                if (end - first >= fanOut) return (first, Math.Min(end - first, AtOnceMax));
+                    if (levels[end] == level) ofLevel++;
+                if (ofLevel >= fanOut) return (first, Math.Min(end - first, AtOnceMax));
             }
         }
 

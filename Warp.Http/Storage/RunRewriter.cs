@@ -29,7 +29,7 @@ internal sealed partial class RunRewriter : IDisposable
     private readonly MergePace _pace;
     private readonly Thread _thread;
     private int _cutShort; // the thread's own
-    private long _dueCount;
+    private long _dueCount = 1; // the first look
     private long _doneCount;
     private string? _trouble;
     private volatile bool _erasureDue;
@@ -49,6 +49,9 @@ internal sealed partial class RunRewriter : IDisposable
 
     /// <summary>True if it has looked since it was last told and found nothing to do.</summary>
     public bool IsIdle => Interlocked.Read(ref _doneCount) == Interlocked.Read(ref _dueCount);
+
+    /// <summary>True until it has begun with the erasures that it was told of.</summary>
+    public bool IsErasureDue => _erasureDue;
 
     public void Start() => _thread.Start();
 
@@ -150,6 +153,7 @@ internal sealed partial class RunRewriter : IDisposable
 
     private bool CanGoOn()
     {
+        _options.AtStep?.Invoke(StoreStep.Merging);
         if (_stopping || (_erasureDue && _cutShort < CutShortMax)) return false;
         _pace.Wait(_due);
         return true;

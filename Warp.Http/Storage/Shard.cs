@@ -67,6 +67,9 @@ internal sealed partial class Shard : IDisposable
     /// <summary>True if no run is being merged or rewritten, and none is to be.</summary>
     internal bool IsRewriterIdle => _maintenance!.IsRewriterIdle;
 
+    /// <summary>True while runs wait to be rewritten for an erasure, as behind a merge.</summary>
+    internal bool IsErasureDue => _maintenance!.IsErasureDue;
+
     public long QueuedBytes => Volatile.Read(ref _queuedBytes);
 
     /// <summary>What the queue still takes; negative while one append alone is larger than the bound.</summary>

@@ -22,6 +22,9 @@ internal enum StoreStep
     /// <summary>Maintenance: the journals are unlinked.</summary>
     Sealed,
 
+    /// <summary>Rewriter: between two pieces of a merge.</summary>
+    Merging,
+
     /// <summary>Rewriter: neighbouring runs are written as one and durable; the catalog names the old ones.</summary>
     MergeBuilt,
 
