@@ -22,7 +22,7 @@ public sealed class CrashPointTests(ITestOutputHelper output)
         PowerLossDisk.SkipWhereImpossible();
         var points = RecoveryTests.Number("WARP_TEST_CRASH_POINTS") ?? Points;
 
-        (await CrashAsync(durability, serviceDirectory: null, points, _ => true)).ShouldBeEmpty();
+        (await CrashAsync(durability, AssemblyMutant.OfService(), points, _ => true)).ShouldBeEmpty();
     }
 
     [Fact]
@@ -42,24 +42,23 @@ public sealed class CrashPointTests(ITestOutputHelper output)
     private async Task IsCaughtAsync(AssemblyMutant made)
     {
         PowerLossDisk.SkipWhereImpossible();
-        using var mutant = made;
-        using var directory = new TempDirectory("crash-mutant");
-
         // What is not synced shows after a power cut, and only a sync changes what that leaves.
         var broken = await CrashAsync(
-            Durability.Fsync, mutant.WriteTo(directory), int.MaxValue, point => point.Loss == DiskLoss.Unsynced, stopAtFirst: true);
+            Durability.Fsync, made, int.MaxValue, point => point.Loss == DiskLoss.Unsynced, isMutant: true);
 
         broken.ShouldNotBeEmpty();
     }
 
     private async Task<IReadOnlyList<string>> CrashAsync(
-        Durability durability, string? serviceDirectory, int count, Func<Point, bool> isWanted, bool stopAtFirst = false)
+        Durability durability, AssemblyMutant made, int count, Func<Point, bool> isWanted, bool isMutant = false)
     {
+        using var service = made.MergesSoon();
+        using var serviceDirectory = new TempDirectory("traced-service");
         var seed = RecoveryTests.Seed();
         var random = new Random(seed);
         var took = Stopwatch.StartNew();
-        using var workload = new TracedWorkload(durability, serviceDirectory, seed);
-        var calls = serviceDirectory is null ? await workload.RunAsync() : await workload.RunShortAsync();
+        using var workload = new TracedWorkload(durability, service.WriteTo(serviceDirectory), seed);
+        var calls = isMutant ? await workload.RunShortAsync() : await workload.RunAsync();
         var traced = took.Elapsed;
         var all = AllPoints(calls, workload.Deeds).Where(isWanted).ToArray();
         random.Shuffle(all);
@@ -70,7 +69,7 @@ public sealed class CrashPointTests(ITestOutputHelper output)
         var image = new DiskImage();
         var broken = new List<string>();
         var images = 0;
-        for (var i = 0; i < calls.Count && !(stopAtFirst && broken.Count > 0); i++)
+        for (var i = 0; i < calls.Count && !(isMutant && broken.Count > 0); i++)
         {
             image.Apply(calls[i]);
             foreach (var point in chosen[i])

@@ -20,6 +20,12 @@ internal sealed record CrashRunOptions(int Crashes, int Seed)
     /// <summary>A mutant's directory, or null for the service itself.</summary>
     public string? ServiceDirectory { get; init; }
 
+    /// <summary>Further environment of the service: small seals, so that kills fall into sealing and merging.</summary>
+    public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>(StringComparer.Ordinal);
+
+    /// <summary>Beside the load, entities are made and erased, so that kills fall into erasures.</summary>
+    public bool Erases { get; init; }
+
     /// <summary>A mutant is caught by the first violation; what follows would only cost time.</summary>
     public bool StopAtFirstViolation { get; init; }
 }
@@ -43,6 +49,7 @@ internal sealed class CrashRun : IDisposable
     private readonly Ledger _ledger = new();
     private readonly Writers _writers;
     private readonly HistoryReader _history;
+    private readonly Erasures _erasures;
     private readonly TempDirectory _data = new("crash");
     private PowerLossDisk? _disk;
 
@@ -55,6 +62,7 @@ internal sealed class CrashRun : IDisposable
             [.. Enumerable.Range(0, EntityCount).Select(i => $"crash/{(i % 10 == 0 ? Uri.EscapeDataString($"ü {i}") : $"e{i}")}")];
         _writers = new Writers(_ledger, entities);
         _history = new HistoryReader(_ledger, entities);
+        _erasures = new Erasures(_ledger);
         if (options.Crash == Crash.PowerCut) _disk = new PowerLossDisk();
     }
 
@@ -79,7 +87,7 @@ internal sealed class CrashRun : IDisposable
         var attempts = _ledger.Attempts.ToList();
         Summary = $"{cycle} crashes in {took.Elapsed.TotalSeconds:0} s: "
             + $"{attempts.Count} appends of {attempts.Sum(attempt => attempt.Events)} events, "
-            + $"{_ledger.Acknowledged} acknowledgements, {attempts.Count(attempt => attempt.WasInDoubt)} appends once in doubt, "
+            + $"{_ledger.Acknowledged} acknowledgements, {_erasures.Complete} erasures, {attempts.Count(attempt => attempt.WasInDoubt)} appends once in doubt, "
             + $"{_ledger.Violations.Count} violations, seed {_options.Seed}";
         return _ledger.Violations;
     }
@@ -109,7 +117,9 @@ internal sealed class CrashRun : IDisposable
     {
         var options = new WarpProcessOptions(_disk?.Root ?? _data.Path);
         if (_options.ServiceDirectory is { } directory) options = options with { ServiceDirectory = directory };
-        return _disk is null ? options : options with { Environment = _disk.Environment() };
+        var environment = _disk?.Environment() ?? new Dictionary<string, string?>(StringComparer.Ordinal);
+        foreach (var (name, value) in _options.Environment) environment[name] = value;
+        return options with { Environment = environment };
     }
 
     private Task<WarpProcess> StartAsync(CancellationToken cancel) => WarpProcess.StartAsync(ProcessOptions(), cancel);
@@ -129,6 +139,7 @@ internal sealed class CrashRun : IDisposable
             foreach (var attempt in _ledger.Attempts.Where(IsToBeRetried).ToList()) await _writers.RetryAsync(service.Client, attempt);
             await _history.ReadOnAsync(service.Client);
             if (whole) await _history.ReadAllAsync(service.Client);
+            await _erasures.CompareAsync(service.Client);
         }
         catch (HttpRequestException broken)
         {
@@ -145,6 +156,7 @@ internal sealed class CrashRun : IDisposable
         using var client = service.NewClient();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var load = _writers.RunAsync(client, WriterCount, _options.Seed + (cycle * WriterCount), stop.Token);
+        var erasing = _options.Erases ? _erasures.RunAsync(client, stop.Token) : Task.CompletedTask;
         try
         {
             await Eventually.BecomesTrueAsync(
@@ -158,7 +170,7 @@ internal sealed class CrashRun : IDisposable
         if (load.IsCompleted) _ledger.Violated($"every connection broke before crash {cycle}: {service.Output}");
         await CrashAsync(service);
         await stop.CancelAsync();
-        await load;
+        await Task.WhenAll(load, erasing);
     }
 
     private static async Task<string> DescribeAsync(WarpProcess service)

@@ -61,4 +61,12 @@ internal static class Mutants
     public static AssemblyMutant LeavesOutTheLastPieceOfAMerge() => AssemblyMutant.OfService()
         .RemoveCall("Warp.Http.Storage.RunBuilder", "EndEvents", "FlushPiece")
         .RemoveCall("Warp.Http.Storage.RunBuilder", "Finish", "FlushPiece");
+
+    /// <summary>A page of a run or the catalog is taken as it is read.</summary>
+    public static AssemblyMutant DoesNotVerifyPages() => AssemblyMutant.OfService()
+        .MakeBodyReturn("Warp.Http.Storage.PageChecksum", "IsIntact", true);
+
+    /// <summary>No defect, but a store that merges after a few seals, which the configuration does not offer.</summary>
+    public static AssemblyMutant MergesSoon(this AssemblyMutant mutant) =>
+        mutant.MakeBodyReturn("Warp.Http.Storage.StoreOptions", "get_MergeFanOut", 3);
 }

@@ -23,11 +23,11 @@ internal sealed class TracedWorkload : IDisposable
     private readonly TempDirectory _directory = new("traced");
     private readonly PowerLossDisk _disk;
     private readonly Durability _durability;
-    private readonly string? _serviceDirectory;
+    private readonly string _serviceDirectory;
     private readonly List<Deed> _deeds = [];
     private readonly Random _random;
 
-    public TracedWorkload(Durability durability, string? serviceDirectory, int seed)
+    public TracedWorkload(Durability durability, string serviceDirectory, int seed)
     {
         (_durability, _serviceDirectory, _random) = (durability, serviceDirectory, new Random(seed));
         _disk = new PowerLossDisk { Trace = TracePath, BootId = Guid.NewGuid(), FsyncTakes = TimeSpan.Zero };
@@ -70,6 +70,7 @@ internal sealed class TracedWorkload : IDisposable
             await EraseAsync(service, "gone/second");
             await FailAnFsyncAsync(service);
             await AppendManyAsync(service, 10);
+            await MergesAsync(service);
             await service.Kill9Async();
         }
 
@@ -98,8 +99,8 @@ internal sealed class TracedWorkload : IDisposable
         environment["Warp__Durability"] = _durability.ToString();
         environment["Warp__SealBytes"] = $"{SealBytes}";
         environment["Warp__FreeBytesMin"] = "0";
-        var options = new WarpProcessOptions(_disk.Root) { Environment = environment };
-        return WarpProcess.StartAsync(_serviceDirectory is null ? options : options with { ServiceDirectory = _serviceDirectory });
+        return WarpProcess.StartAsync(
+            new WarpProcessOptions(_disk.Root) { Environment = environment, ServiceDirectory = _serviceDirectory });
     }
 
     private async Task AppendManyAsync(WarpProcess service, int count)
@@ -137,6 +138,17 @@ internal sealed class TracedWorkload : IDisposable
         "the first journal is sealed",
         () => Directory.GetFiles(_disk.Root, "run-*.db", SearchOption.AllDirectories).Length > 0
             && Directory.GetFiles(_disk.Root, "journal-1.db", SearchOption.AllDirectories).Length == 0,
+        TimeSpan.FromSeconds(30));
+
+    /// <summary>The trace is to have a merge in it, so it is waited for; the appends meanwhile give it something to merge.</summary>
+    private Task MergesAsync(WarpProcess service) => Eventually.BecomesTrueAsync(
+        "runs are merged",
+        async () =>
+        {
+            await AppendManyAsync(service, 2);
+            var metrics = await service.Client.GetStringAsync("/metrics");
+            return metrics.Split('\n').Any(line => line.StartsWith("warp_merges", StringComparison.Ordinal) && !line.Split(' ')[1].StartsWith('0'));
+        },
         TimeSpan.FromSeconds(30));
 
     private async Task FailAnFsyncAsync(WarpProcess service)

@@ -88,6 +88,7 @@ internal sealed class Run : IDisposable
     {
         // A closed run's file may be gone, which must not look like damage: to get here without a lease is a bug.
         ObjectDisposedException.ThrowIf(_closed, this);
+        StorageMetrics.RunReads.Add(1);
         RunReader? reader = null;
         try
         {

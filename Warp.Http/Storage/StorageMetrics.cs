@@ -13,6 +13,7 @@ internal static class StorageMetrics
     public static readonly Counter<long> Events = Meter.CreateCounter<long>("warp_events", "{event}", "Events that became durable.");
     public static readonly Counter<long> JournalBytes = Meter.CreateCounter<long>("warp_journal_bytes", "By", "Row bytes written to journals.");
     public static readonly Counter<long> SealedBytes = Meter.CreateCounter<long>("warp_sealed_bytes", "By", "Bytes of runs written by sealing and rewriting.");
+    public static readonly Counter<long> RunReads = Meter.CreateCounter<long>("warp_run_reads", "{read}", "Times that a run was looked into, for a name or for events.");
     public static readonly Counter<long> CommitFailures = Meter.CreateCounter<long>("warp_commit_failures", "{commit}", "Group commits that failed.");
     public static readonly Histogram<long> GroupCommitAppends = Meter.CreateHistogram<long>("warp_group_commit_appends", "{append}", "Appends in one group commit.");
     public static readonly Histogram<double> GroupCommitSeconds = Meter.CreateHistogram<double>(
