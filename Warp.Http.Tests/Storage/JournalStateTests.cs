@@ -112,6 +112,29 @@ public sealed class JournalStateTests : IDisposable
             (await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken)).AsSpan().IndexOf("personal"u8).ShouldBe(-1, file);
     }
 
+    /// <summary>A state may be sealed later than the events it covers: into a run that holds nothing else of the life.</summary>
+    [Fact]
+    public async Task An_erasure_finds_a_state_that_stands_in_a_run_without_its_events()
+    {
+        var data = _directory.File("data");
+        using (var fixture = new StoreFixture(StoreFixture.Small(data)))
+        {
+            var erased = await AppendAsync(fixture, "state/erased");
+            await fixture.SealAsync();
+            fixture.Shard.Enqueue(new StateOffer(erased, 1, State(1, "Account", "personal")));
+            await AppendAsync(fixture, "state/kept");
+            await fixture.SealAsync();
+            Holding(data).ShouldNotBeEmpty("the search must find what is there");
+
+            (await fixture.EraseAsync("state/erased"))!.Complete.ShouldBeTrue();
+
+            Holding(data).ShouldBeEmpty();
+        }
+
+        static IEnumerable<string> Holding(string data) => Directory.EnumerateFiles(SampleStore.ShardPath(data))
+            .Where(file => File.ReadAllBytes(file).AsSpan().IndexOf("personal"u8) >= 0);
+    }
+
     private static async Task<EntityRef> AppendAsync(StoreFixture fixture, string name)
     {
         (await fixture.AppendAsync(name, new TestEvent("A"))).Status.ShouldBe(AppendStatus.Appended);

@@ -67,7 +67,13 @@ internal sealed class RunMergeModel : IDisposable
                 {
                     builder.Add(entity, new EntitySlice
                     {
-                        FirstSeq = one.Seq, Count = count, FirstPosition = one.Position, CommittedMs = one.Ms, IndexInAppend = 0, Key = Encoding.ASCII.GetBytes(one.Key), Events = events,
+                        FirstSeq = one.Seq,
+                        Count = count,
+                        FirstPosition = one.Position,
+                        CommittedMs = one.Ms,
+                        IndexInAppend = 0,
+                        Key = Encoding.ASCII.GetBytes(one.Key),
+                        Events = events,
                     });
                 }
             }
@@ -118,7 +124,11 @@ internal sealed class RunMergeModel : IDisposable
         var payload = Encoding.ASCII.GetBytes($$"""{"x":"{{(_random.Next(2) == 0 ? new string('x', size) : Convert.ToHexString(noise))}}"}""");
         var e = new EventFields
         {
-            Type = "Changed"u8, Payload = payload, Id = Encoding.ASCII.GetBytes(id), Aggregate = _random.Next(3) == 0 ? "Other"u8 : default, SchemaVersion = 1,
+            Type = "Changed"u8,
+            Payload = payload,
+            Id = Encoding.ASCII.GetBytes(id),
+            Aggregate = _random.Next(3) == 0 ? "Other"u8 : default,
+            SchemaVersion = 1,
         };
         var record = new byte[EventRecord.SizeMax(e)];
         return record[..EventRecord.Write(record, e)];

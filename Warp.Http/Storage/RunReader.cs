@@ -255,6 +255,15 @@ internal sealed class RunReader : IDisposable
         return holds;
     }
 
+    /// <summary>A state may stand in a later run than the events that it covers.</summary>
+    public bool HoldsState(long entity)
+    {
+        _states.Bind(1, FirstStateId(entity)).Bind(2, LastStateId(entity));
+        var holds = _states.Step();
+        _states.Reset();
+        return holds;
+    }
+
     /// <summary>Names with a number above <paramref name="after"/>, in ascending order.</summary>
     public void ListNames(long after, int limit, Action<long, EntityName> add)
     {

@@ -51,5 +51,5 @@ internal sealed partial class RunRewriter
     }
 
     private static bool Holds(Run run, List<long> entities) =>
-        run.Read(entities, static (reader, entities) => entities.Exists(entity => reader.LastSeq(entity) > 0 || reader.HoldsName(entity)));
+        run.Read(entities, static (reader, entities) => entities.Exists(entity => reader.LastSeq(entity) > 0 || reader.HoldsName(entity) || reader.HoldsState(entity)));
 }
