@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using CsCheck;
 using Warp.Http.Aggregates;
@@ -121,14 +120,10 @@ public sealed class ExpressionTests
     [InlineData("payload.l.all(a, payload.t.matches('.*b.{0,900}c'))")]
     [InlineData("payload.l.all(a, payload.l.distinct() == payload.l)")]
     [InlineData("payload.l.all(a, !(payload.t in payload.l) && !payload.t.contains('b'))")]
-    [InlineData("payload.l.map(a, 1 / 3e-300 % 7e-20)")]
-    public void Hostile_expressions_end_soon(string text)
+    public void Hostile_expressions_are_refused(string text)
     {
         var expressions = new Expressions { Payload = $$"""{"l":[{{string.Join(',', Enumerable.Range(0, 1000))}}],"t":"{{new string('a', 20_000)}}"}""" };
-        expressions.Evaluate("1");
-        var watch = Stopwatch.StartNew();
-        var result = expressions.Evaluate(text);
-        watch.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(1), result[..Math.Min(100, result.Length)]);
+        expressions.Evaluate(text).ShouldStartWith("error: ");
     }
 
     [Fact]

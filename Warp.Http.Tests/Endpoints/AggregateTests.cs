@@ -23,6 +23,8 @@ public sealed class AggregateTests(WarpApp app) : IClassFixture<WarpApp>
 
         var read = (await app.GetAsync(Path)).ShouldBe(200);
         read["definition"].GetRawText().ShouldBe("{}");
+        read["versions"].EnumerateArray().Select(v => v.GetProperty("version").GetInt32()).ShouldBe([2, 1]);
+        read["versions"][1].GetProperty("definition").GetProperty("initial").GetRawText().ShouldBe("""{"balance":0}""");
         (await app.GetAsync(Path, ("If-None-Match", read.Header("ETag")!))).ShouldBe(304);
         (await app.GetAsync("/v1/aggregates"))["aggregates"].EnumerateArray().Count(a => a.GetProperty("name").GetString() == _name).ShouldBe(1);
         (await app.GetAsync("/v1/aggregates", ("Accept", "application/x-ndjson"))).Lines.ShouldContain(l => l.GetProperty("name").GetString() == _name);
@@ -71,6 +73,48 @@ public sealed class AggregateTests(WarpApp app) : IClassFixture<WarpApp>
         (await app.PostAsync(Path + "/try", """{"definition":{"on":{"*":{"n":"("}}},"events":[{"type":"Debited"}]}""")).ShouldBeProblem(422, "invalid-definition");
         (await app.PostAsync(Path + "/try", """{"definition":{},"events":[{"type":"A"}],"more":1}""")).ShouldBeProblem(400, "invalid-request");
         (await app.PostAsync(Path + "/try", "[]")).ShouldBeProblem(400, "empty-batch");
+    }
+
+    [Fact]
+    public async Task A_trial_shows_the_state_after_each_event_of_a_sample_or_of_a_real_history()
+    {
+        var id = Guid.NewGuid().ToString("N");
+        var events = $"/v1/entities/user/{id}/events";
+        await app.PostAsync(events, $$$"""[{"type":"Credited","aggregate":"{{{_name}}}","payload":{"amount":5}},{"type":"Else"},{"type":"Debited","aggregate":"{{{_name}}}","payload":{"amount":9}}]""");
+
+        (await app.PostAsync(Path + "/try", $$"""{"entity":"user/{{id}}"}""")).ShouldBeProblem(404, "aggregate-not-found");
+        await app.PutAsync(Path, Account.Replace(">= 0", ">= -100", StringComparison.Ordinal));
+        var sample = (await app.PostAsync(Path + "/try", """[{"type":"Credited","payload":{"amount":1}},{"type":"Credited","payload":{"amount":2}}]""")).ShouldBe(200);
+        sample["steps"].GetRawText().ShouldBe("""[{"seq":1,"type":"Credited","state":{"balance":1}},{"seq":2,"type":"Credited","state":{"balance":3}}]""");
+        var real = (await app.PostAsync(Path + "/try", $$"""{"entity":"user/{{id}}"}""")).ShouldBe(200);
+        real["steps"].GetRawText().ShouldBe("""[{"seq":1,"type":"Credited","state":{"balance":5}},{"seq":3,"type":"Debited","state":{"balance":-4}}]""");
+        (real["seq"].GetInt64(), real["definitionVersion"].GetInt32(), real["firstHiddenSeq"].ValueKind).ShouldBe((3, 1, System.Text.Json.JsonValueKind.Null));
+        var both = (await app.PostAsync(Path + "/try", $$$"""
+            {"entity":"user/{{{id}}}","definition":{"initial":{"n":0},"on":{"*":{"n":"state.n + 1","seq":"event.seq"}},"defaultForKind":"user"},"events":[{"type":"Next"}]}
+            """)).ShouldBe(200);
+        both["steps"].GetArrayLength().ShouldBe(4, "the event without an aggregate is this definition's, too");
+        both["state"].GetRawText().ShouldBe("""{"n":4,"seq":4}""");
+        (await app.PostAsync(Path + "/try", """{"entity":"user/nobody-at-all"}""")).ShouldBeProblem(404, "entity-not-found");
+        (await app.PostAsync(Path + "/try", """{"entity":"user"}""")).ShouldBeProblem(400, "invalid-request");
+        (await app.PostAsync(Path + "/try", """{"definition":{}}""")).ShouldBeProblem(400, "invalid-request");
+        (await app.GetAsync(events))["events"].GetArrayLength().ShouldBe(3, "nothing of it is stored");
+    }
+
+    [Fact]
+    public async Task Two_defaults_of_a_kind_are_told_where_an_event_names_none()
+    {
+        var kind = "k" + Guid.NewGuid().ToString("N")[..20];
+        var entity = $"/v1/entities/{kind}/1";
+        await app.PutAsync(Path, $$"""{"initial":{"n":0},"on":{"*":{"n":"state.n + 1"} },"defaultForKind":"{{kind}}"}""");
+        (await app.PostAsync(entity + "/events", """{"type":"A"}""")).ShouldBe(201);
+        (await app.GetAsync($"{entity}/aggregates/{_name}"))["state"].GetRawText().ShouldBe("""{"n":1}""");
+
+        await app.PutAsync(Path + "x", $$"""{"strict":true,"defaultForKind":"{{kind}}"}""");
+        (await app.GetAsync($"{entity}/aggregates/{_name}")).ShouldBeProblem(422, "fold-failed")["seq"].GetInt64().ShouldBe(1);
+        (await app.PostAsync(entity + "/events", """{"type":"A"}""")).ShouldBeProblem(422, "fold-failed");
+        (await app.PostAsync(entity + "/events", $$"""{"type":"A","aggregate":"{{_name}}"}""")).ShouldBe(201);
+        await app.DeleteAsync(Path + "x");
+        (await app.GetAsync($"{entity}/aggregates/{_name}"))["state"].GetRawText().ShouldBe("""{"n":2}""");
     }
 
     [Fact]

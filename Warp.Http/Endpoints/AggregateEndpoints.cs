@@ -8,6 +8,9 @@ namespace Warp.Http.Endpoints;
 /// <summary><c>/v1/aggregates</c>: definitions are put, read, listed and deleted.</summary>
 internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits limits)
 {
+    /// <summary>Versions that are shown; the store keeps all.</summary>
+    private const int VersionsMax = 100;
+
     public async Task PutAsync(HttpContext context)
     {
         var problem = ReadName(context, out var name) ?? new QueryParameters(context.Request).Problem ?? MediaTypes.OfJson(context.Request);
@@ -47,6 +50,7 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits li
 
         using var json = JsonBuffer.Rent();
         Write(json, entry);
+        WriteVersions(json, definitions.ReadVersions(name));
         JsonReply.Write(context.Response, json);
     }
 
@@ -120,6 +124,27 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits li
         var source = entry.Definition.Source.Span;
         json.Advance(JsonStrictness.Compact(source, json.GetSpan(source.Length)));
         json.Raw((byte)'}');
+    }
+
+    /// <summary>Adds the versions to what was written, newest first.</summary>
+    private static void WriteVersions(JsonBuffer json, IReadOnlyList<AggregateVersion> versions)
+    {
+        json.Truncate(json.Length - 1);
+        json.Raw(",\"versions\":["u8);
+        for (var i = 0; i < Math.Min(versions.Count, VersionsMax); i++)
+        {
+            if (i > 0) json.Raw((byte)',');
+            var version = versions[versions.Count - 1 - i];
+            json.Raw("{\"version\":"u8);
+            json.Number(version.Version);
+            json.Raw(",\"writtenAt\":"u8);
+            json.Time(version.WrittenAtMs);
+            json.Raw(",\"definition\":"u8);
+            json.Advance(JsonStrictness.Compact(version.Source.Span, json.GetSpan(version.Source.Length)));
+            json.Raw((byte)'}');
+        }
+
+        json.Raw("]}"u8);
     }
 
     private static string TagOf(AggregateEntry entry) => string.Create(CultureInfo.InvariantCulture, $"\"{entry.Version}\"");

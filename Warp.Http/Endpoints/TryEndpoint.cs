@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using Warp.Http.Aggregates;
 using Warp.Http.Entities;
@@ -6,9 +7,16 @@ using Warp.Http.Events;
 
 namespace Warp.Http.Endpoints;
 
-/// <summary><c>POST /v1/aggregates/{name}/try</c>: folds sample events by a definition that stands, or by one in the body, and stores nothing.</summary>
-internal sealed class TryEndpoint(AggregateCatalog definitions, Limits limits, TimeProvider clock)
+/// <summary>
+/// <c>POST /v1/aggregates/{name}/try</c>: folds sample events, an entity's real history, or the one after the other, by a definition that
+/// stands or by one in the body; shows the state after each event and stores nothing.
+/// </summary>
+internal sealed class TryEndpoint(AggregateCatalog definitions, EntityLookup lookup, Limits limits, TimeProvider clock)
 {
+    /// <summary>Bytes of a history that are held while it is folded.</summary>
+    private const int PageBytes = 1 << 20;
+    private const int PageEvents = 1_000;
+
     public async Task HandleAsync(HttpContext context)
     {
         var problem = AggregateEndpoints.ReadName(context, out var name) ?? new QueryParameters(context.Request).Problem ?? MediaTypes.OfJson(context.Request);
@@ -17,8 +25,10 @@ internal sealed class TryEndpoint(AggregateCatalog definitions, Limits limits, T
             var body = await RequestBody.ReadAsync(context, limits);
             var sample = AppendCommand.Rent();
             using var json = JsonBuffer.Rent();
-            problem = body.Problem ?? Fold(name, body.Bytes, sample.Events, json);
+            TrialRequest? request = null;
+            problem = body.Problem ?? Read(name, body.Bytes, sample.Events, out request);
             body.Release();
+            problem ??= await FoldAsync(request!, sample.Events, json, context.RequestAborted);
             sample.Return();
             if (problem is null) JsonReply.Write(context.Response, json);
         }
@@ -26,59 +36,91 @@ internal sealed class TryEndpoint(AggregateCatalog definitions, Limits limits, T
         if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
     }
 
-    private Problem? Fold(string name, ReadOnlySpan<byte> body, EncodedEvents events, JsonBuffer json)
+    private async Task<Problem?> FoldAsync(TrialRequest request, EncodedEvents sample, JsonBuffer json, CancellationToken cancellation)
     {
-        var entry = definitions.Current.Find(name);
-        var definition = entry?.Definition;
-        var problem = Read(body, events, ref definition);
-        if (problem is not null) return problem;
-        if (definition is null) return Problems.AggregateNotDefined(name);
+        EntityActor? actor = null;
+        if (request.Entity is { } entity)
+        {
+            (actor, var missing) = await lookup.FindAsync(entity, cancellation);
+            if (missing is not null) return missing;
+        }
 
-        // The first life of an entity that no store has: ids and expressions over entity see something plausible.
-        var entity = new EntityName(System.Text.Encoding.UTF8.GetBytes($"{definition.DefaultForKind ?? "sample"}/try"));
-        var state = FoldState.Create(definition, entity, new Life(0, 1));
-        if (Apply(state, name, events) is { } failure) return Problems.FoldFailed(failure);
-        if (!state.TryCheckInvariants(events.Count, out var violation, out var unjudged))
-            return violation is null ? Problems.FoldFailed(unjudged!) : Problems.InvariantViolated(violation);
         json.Raw("{\"aggregate\":"u8);
-        json.Text(name);
-        json.Raw(",\"seq\":"u8);
-        json.Number(events.Count);
-        json.Raw(",\"definitionVersion\":"u8);
-        if (entry is not null && ReferenceEquals(entry.Definition, definition)) json.Number(entry.Version);
-        else json.Raw("null"u8);
-        json.Raw(",\"state\":"u8);
-        state.Render(json);
-        json.Raw((byte)'}');
+        json.Text(request.Name);
+        json.Raw(",\"steps\":["u8);
+        var trial = new Trial(request, actor, definitions.Current, limits, json);
+        for (long next = actor is null ? 0 : 1; next > 0;)
+        {
+            using var page = await actor!.ReadAsync(next, long.MaxValue, descending: false, PageEvents, PageBytes, cancellation);
+            for (var i = 0; i < page.Count; i++)
+                if (trial.Apply(page.GetEvent(i)) is { } failed) return Problems.FoldFailed(failed);
+            next = page.NextSeq;
+        }
+
+        if (ApplySample(trial, sample) is { } failure) return Problems.FoldFailed(failure);
+        if (!trial.State.TryCheckInvariants(trial.Seq, out var violation, out var unjudged))
+            return violation is null ? Problems.FoldFailed(unjudged!) : Problems.InvariantViolated(violation);
+        trial.WriteEnd();
         return null;
     }
 
-    /// <summary>The body of an append; <c>definition</c> beside <c>events</c> takes the place of the one that stands.</summary>
-    private Problem? Read(ReadOnlySpan<byte> body, EncodedEvents events, ref AggregateDefinition? definition)
+    private FoldFailure? ApplySample(Trial trial, EncodedEvents sample)
     {
+        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        var records = sample.Bytes;
+        for (var i = 0; i < sample.Count; i++)
+            if (trial.Apply(new RecordedEvent(trial.Seq + 1, now, EventRecord.Read(ref records), default, i)) is { } failure) return failure;
+        return null;
+    }
+
+    /// <summary>The body of an append, or an object with <c>definition</c>, <c>entity</c> and <c>events</c>.</summary>
+    private Problem? Read(string name, ReadOnlySpan<byte> body, EncodedEvents events, out TrialRequest? request)
+    {
+        request = null;
         if (JsonStrictness.CheckDocument(body, limits) is { } invalid) return invalid;
         using var document = JsonDocument.Parse(body.ToArray(), new JsonDocumentOptions { MaxDepth = limits.JsonDepth });
         var root = document.RootElement;
-        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("definition", out var sent))
-            return EventParser.ParseJson(body, limits, events, out _);
-        if (!root.TryGetProperty("events", out var sample) || root.GetPropertyCount() != 2)
-            return Problems.InvalidRequest("$", "$: A trial has events, and may have a definition, nothing else.");
-        definition = AggregateDefinition.Parse(JsonMarshal.GetRawUtf8Value(sent), limits, out var errors);
-        return definition is null ? Problems.InvalidDefinition(errors) : EventParser.ParseJson(JsonMarshal.GetRawUtf8Value(sample), limits, events, out _);
-    }
-
-    private FoldFailure? Apply(FoldState state, string name, EncodedEvents events)
-    {
-        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
-        var own = System.Text.Encoding.UTF8.GetBytes(name);
-        var records = events.Bytes;
-        for (var i = 0; i < events.Count; i++)
+        var standing = definitions.Current.Find(name);
+        var isTrial = root.ValueKind == JsonValueKind.Object && (root.TryGetProperty("definition", out _) || root.TryGetProperty("entity", out _));
+        if (!isTrial)
         {
-            var e = EventRecord.Read(ref records);
-            if (!e.Aggregate.IsEmpty && !e.Aggregate.SequenceEqual(own)) continue;
-            if (state.Apply(new RecordedEvent(i + 1, now, e, default, 0)) is { } failure) return failure;
+            if (EventParser.ParseJson(body, limits, events, out _) is { } problem) return problem;
+            return Make(name, standing, standing?.Definition, entity: null, out request);
         }
 
+        var definition = standing?.Definition;
+        byte[]? entity = null;
+        foreach (var member in root.EnumerateObject())
+        {
+            switch (member.Name)
+            {
+                case "definition":
+                    definition = AggregateDefinition.Parse(JsonMarshal.GetRawUtf8Value(member.Value), limits, out var errors);
+                    if (definition is null) return Problems.InvalidDefinition(errors);
+                    break;
+                case "entity":
+                    if (member.Value.ValueKind != JsonValueKind.String) return Problems.InvalidRequest("$.entity", "$.entity: An entity is named kind/id, as in user/alice.");
+                    entity = Encoding.UTF8.GetBytes(member.Value.GetString()!);
+                    if (!EntityName.TryCheck(entity, limits, out var error)) return Problems.InvalidRequest("$.entity", $"$.entity: {error}");
+                    break;
+                case "events":
+                    if (EventParser.ParseJson(JsonMarshal.GetRawUtf8Value(member.Value), limits, events, out _) is { } problem) return problem;
+                    break;
+                default:
+                    return Problems.InvalidRequest("$", "$: A trial has definition, entity and events, nothing else.");
+            }
+        }
+
+        if (entity is null && events.Count == 0) return Problems.InvalidRequest("$", "$: A trial has events, an entity, or both.");
+        return Make(name, standing, definition, entity, out request);
+    }
+
+    private static Problem? Make(string name, AggregateEntry? standing, AggregateDefinition? definition, byte[]? entity, out TrialRequest? request)
+    {
+        request = null;
+        if (definition is null) return Problems.AggregateNotDefined(name);
+        var version = ReferenceEquals(standing?.Definition, definition) ? standing!.Version : (int?)null;
+        request = new TrialRequest(name, definition, version, entity);
         return null;
     }
 }

@@ -55,6 +55,7 @@ internal sealed class InNode(Token at, Node left, Node right) : BinaryNode(at, l
 {
     protected override JsonValue Combine(ref Evaluation e, in JsonValue left, in JsonValue right)
     {
+        if (right.Kind == JsonKind.Map && left.Kind == JsonKind.Text && !e.TryChargeName(left.Utf8)) return e.Exhausted(this);
         if (right.Kind == JsonKind.Map) return JsonValue.Of(left.Kind == JsonKind.Text && !right.Map.Get(left.Utf8.AsSpan()).IsMissing);
         if (right.Kind != JsonKind.List) return e.Fail(this, $"'in' looks into a list or a map, not into {Name(right)}.");
         var isUnreadable = false;

@@ -36,7 +36,7 @@ internal static class ContainerFunctions
     {
         if (arguments[0].Kind != JsonKind.Map) return at.FailArgument(ref e, 0, "a map", arguments[0]);
         if (arguments[1].Kind != JsonKind.Text) return at.FailArgument(ref e, 1, "a text as the member's name", arguments[1]);
-        if (!TryCopy(ref e, arguments[0].Map, out var copy)) return e.Exhausted(at);
+        if (!e.TryChargeName(arguments[1].Utf8) || !TryCopy(ref e, arguments[0].Map, out var copy)) return e.Exhausted(at);
         copy.Set(arguments[1].Utf8, arguments[2]);
         return e.Bounded(at, JsonValue.Of(copy));
     }
@@ -46,7 +46,7 @@ internal static class ContainerFunctions
     {
         if (arguments[0].Kind != JsonKind.Map) return at.FailArgument(ref e, 0, "a map", arguments[0]);
         if (arguments[1].Kind != JsonKind.Text) return at.FailArgument(ref e, 1, "a text as the member's name", arguments[1]);
-        if (!TryCopy(ref e, arguments[0].Map, out var copy)) return e.Exhausted(at);
+        if (!e.TryChargeName(arguments[1].Utf8) || !TryCopy(ref e, arguments[0].Map, out var copy)) return e.Exhausted(at);
         copy.Remove(arguments[1].Utf8);
         return JsonValue.Of(copy);
     }
@@ -79,7 +79,7 @@ internal static class ContainerFunctions
     {
         // An owner that nobody else has makes a copy; nobody can change it once this call is over.
         copy = map;
-        if (!e.TryCharge(1 + (map.Count >> 3))) return false;
+        if (!e.TryCharge(1 + (map.Count >> 3) + (map.NameBytes >> 6))) return false;
         copy = map.Own(new object());
         return true;
     }

@@ -35,9 +35,17 @@ internal ref struct Evaluation
     public EvaluationFault? Fault;
 
     private JsonValue[]? _variables;
+    private JsonValue _metadata; // missing until it is read
 
     /// <summary>Values of the macros' variables, by depth. Made when a macro first runs.</summary>
     public JsonValue[] Variables => _variables ??= new JsonValue[FoldLimits.Variables];
+
+    /// <summary>The event's metadata, parsed once, however often a macro's body asks for it; missing if there is none.</summary>
+    public JsonValue ReadMetadata(int depthMax)
+    {
+        if (_metadata.IsMissing && !Event.Fields.Metadata.IsEmpty) _metadata = JsonParser.Parse(Event.Fields.Metadata, depthMax);
+        return _metadata;
+    }
 
     public JsonValue Fail(Node at, string message)
     {
@@ -57,6 +65,9 @@ internal ref struct Evaluation
         Steps = (int)Math.Max(-1, Steps - steps);
         return Steps >= 0;
     }
+
+    /// <summary>For finding a member by a calculated name, which is hashed or compared.</summary>
+    public bool TryChargeName(byte[] name) => name.Length < 64 || TryCharge(name.Length >> 6);
 
     public JsonValue Exhausted(Node at)
     {

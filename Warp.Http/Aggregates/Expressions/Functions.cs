@@ -41,6 +41,9 @@ internal sealed class CallNode : Node
         _arguments = Adopt(arguments);
     }
 
+    /// <summary>What the function makes of its literal arguments and keeps; any thread may set it, always to an equal value.</summary>
+    public object? Memo { get; set; }
+
     public string FunctionName => _function.Name;
 
     public Node Argument(int index) => _arguments[index];

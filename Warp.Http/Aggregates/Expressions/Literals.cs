@@ -43,6 +43,7 @@ internal sealed class MapNode : Node
             var name = _names[i].Evaluate(ref e);
             if (name.IsError) return name;
             if (name.Kind != JsonKind.Text) return e.Fail(_names[i], $"A member's name is a text, not {Name(name)}.");
+            if (!e.TryChargeName(name.Utf8)) return e.Exhausted(this);
             if (!map.Get(name.Utf8.AsSpan()).IsMissing) return e.Fail(_names[i], $"The map has the member \"{name.GetString()}\" twice.");
             var value = _values[i].Evaluate(ref e);
             if (value.IsError) return value;

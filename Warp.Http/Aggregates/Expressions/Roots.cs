@@ -41,7 +41,7 @@ internal sealed class RootFieldNode(Token at, RootField field) : SelectionNode(a
             case RootField.EventOccurredAt:
                 return e.Event.Fields.OccurredAt.IsEmpty ? default : JsonValue.Of(e.Event.Fields.OccurredAt.ToArray());
             case RootField.EventMetadata:
-                return e.Event.Fields.Metadata.IsEmpty ? default : JsonParser.Parse(e.Event.Fields.Metadata, MetadataDepth);
+                return e.ReadMetadata(MetadataDepth);
             case RootField.EntityKind:
                 return JsonValue.Of(e.Entity is null ? [] : e.Entity.Kind.ToArray());
             case RootField.EntityId:

@@ -6,6 +6,8 @@ namespace Warp.Http.Aggregates.Expressions;
 /// <summary>Something that may be missing: a member or an item. What <c>has()</c> can ask about.</summary>
 internal abstract class SelectionNode(Token at) : Node(at)
 {
+    private const int ShownBytes = 100;
+
     /// <summary>How messages call what was looked for.</summary>
     protected abstract string Wanted(ref Evaluation e);
 
@@ -20,6 +22,10 @@ internal abstract class SelectionNode(Token at) : Node(at)
         var shown = Encoding.ASCII.GetString(characters.AsSpan(0, Math.Min(40, characters.Length)));
         return e.Fail(at, $"The number {shown} has more than {Number.DigitsMax} significant digits or is too large or small to calculate with.");
     }
+
+    /// <summary>A name for a message, shortened: messages that a macro passes over are made all the same.</summary>
+    protected static string Shown(byte[] name) =>
+        name.Length <= ShownBytes ? Encoding.UTF8.GetString(name) : $"{Encoding.UTF8.GetString(name.AsSpan(0, ShownBytes)).TrimEnd('\ufffd')}…";
 
     protected JsonValue Checked(ref Evaluation e, in JsonValue value)
     {
@@ -50,7 +56,7 @@ internal sealed class MemberNode : SelectionNode
         return target.IsError ? target : FailNoMembers(ref e, target);
     }
 
-    protected override string Wanted(ref Evaluation e) => $"member \"{Encoding.UTF8.GetString(_name)}\"";
+    protected override string Wanted(ref Evaluation e) => $"member \"{Shown(_name)}\"";
 }
 
 /// <summary><c>state.balance</c>: the commonest selection, without a call for the state and a copy of it.</summary>
@@ -61,7 +67,7 @@ internal sealed class StateMemberNode(Token at, byte[] name) : SelectionNode(at)
     public override JsonValue Select(ref Evaluation e) =>
         e.State.Kind == JsonKind.Map ? e.State.Map.Get(name) : FailNoMembers(ref e, e.State);
 
-    protected override string Wanted(ref Evaluation e) => $"member \"{Encoding.UTF8.GetString(name)}\" in the state";
+    protected override string Wanted(ref Evaluation e) => $"member \"{Shown(name)}\" in the state";
 }
 
 /// <summary><c>payload.amount</c>: a slot that is filled while the payload is scanned.</summary>
@@ -72,7 +78,7 @@ internal sealed class PayloadMemberNode(Token at, byte[] name, int slot) : Selec
     public override JsonValue Select(ref Evaluation e) =>
         e.Payload.Kind == JsonKind.Map ? e.PayloadMembers[slot] : FailNoMembers(ref e, e.Payload);
 
-    protected override string Wanted(ref Evaluation e) => $"member \"{Encoding.UTF8.GetString(name)}\" in the payload";
+    protected override string Wanted(ref Evaluation e) => $"member \"{Shown(name)}\" in the payload";
 }
 
 /// <summary><c>list[0]</c> and <c>map["name"]</c> with an index that is calculated.</summary>
@@ -97,6 +103,7 @@ internal sealed class IndexNode : SelectionNode
         switch (target.Kind)
         {
             case JsonKind.Map when index.Kind == JsonKind.Text:
+                if (!e.TryChargeName(index.Utf8)) return e.Exhausted(this);
                 return target.Map.Get(index.Utf8.AsSpan());
             case JsonKind.Map:
                 return e.Fail(_index, $"A map is indexed by a text, not by {Name(index)}.");

@@ -8,7 +8,7 @@ internal static class TextFunctions
     public static Function[] All { get; } =
     [
         new("contains", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) =>
-            Compare(ref e, at, a, static (text, part) => text.IndexOf(part) >= 0)),
+            Compare(ref e, at, a, static (text, part) => text.IndexOf(part) >= 0, searches: true)),
         new("startsWith", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) =>
             Compare(ref e, at, a, static (text, part) => text.StartsWith(part))),
         new("endsWith", FunctionForms.Method, 2, 2, static (ref e, at, scoped a) =>
@@ -31,9 +31,10 @@ internal static class TextFunctions
 
     private delegate bool Comparer(ReadOnlySpan<byte> text, ReadOnlySpan<byte> part);
 
-    private static JsonValue Compare(ref Evaluation e, CallNode at, scoped ReadOnlySpan<JsonValue> arguments, Comparer compare)
+    private static JsonValue Compare(ref Evaluation e, CallNode at, scoped ReadOnlySpan<JsonValue> arguments, Comparer compare, bool searches = false)
     {
         if (!AreTexts(ref e, at, arguments, out var error)) return error;
+        if (searches && !TryChargeSearch(ref e, arguments)) return e.Exhausted(at);
         return JsonValue.Of(compare(arguments[0].Utf8, arguments[1].Utf8));
     }
 
@@ -45,7 +46,7 @@ internal static class TextFunctions
     {
         if (!AreTexts(ref e, at, arguments, out var error)) return error;
         var text = arguments[0].GetString();
-        if (!e.TryCharge(text.Length)) return e.Exhausted(at);
+        if (!e.TryCharge(text.Length) || !TryChargeSearch(ref e, arguments)) return e.Exhausted(at);
         var parts = arguments[1].Utf8.Length == 0
             ? text.EnumerateRunes().Select(rune => rune.ToString()).ToArray()
             : text.Split(arguments[1].GetString(), StringSplitOptions.None);
@@ -59,6 +60,8 @@ internal static class TextFunctions
         ReadOnlySpan<byte> part = arguments[1].Utf8;
         ReadOnlySpan<byte> by = arguments[2].Utf8;
         if (part.IsEmpty) return e.Fail(at.Argument(1), "'replace' takes a text that is not empty.");
+
+        if (!TryChargeSearch(ref e, arguments)) return e.Exhausted(at);
 
         // Known before it is made: many small parts by a long text could be far longer than both.
         var count = text.Count(part);
@@ -91,6 +94,10 @@ internal static class TextFunctions
             _ => at.FailArgument(ref e, 0, "a text, a number or a truth value", value),
         };
     }
+
+    /// <summary>A text that is made for it may have to be compared with nearly all of the part at every place: the product is charged.</summary>
+    private static bool TryChargeSearch(ref Evaluation e, scoped ReadOnlySpan<JsonValue> arguments) =>
+        e.TryCharge((arguments[0].Utf8.Length >> 6) * (long)(arguments[1].Utf8.Length >> 6));
 
     private static bool AreTexts(ref Evaluation e, CallNode at, scoped ReadOnlySpan<JsonValue> arguments, out JsonValue error)
     {

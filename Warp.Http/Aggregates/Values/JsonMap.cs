@@ -31,6 +31,7 @@ public sealed partial class JsonMap
         _owner = owner;
         _members = new Member[Math.Max(4, original.Count)];
         Weight = original.Weight;
+        NameBytes = original.NameBytes;
         Depth = original.Depth;
         foreach (ref readonly var member in original) _members[_used++] = member;
         if (_used > IndexedFrom) Reindex();
@@ -42,6 +43,9 @@ public sealed partial class JsonMap
 
     /// <inheritdoc cref="JsonValue.Weight"/>
     public long Weight { get; private set; }
+
+    /// <summary>Bytes of all names, which are hashed anew when a map is copied; those of removed members may count, too.</summary>
+    public int NameBytes { get; private set; }
 
     /// <summary>Levels of lists and maps, this one included. An upper bound once members have been removed or replaced.</summary>
     public int Depth { get; private set; }
@@ -96,6 +100,7 @@ public sealed partial class JsonMap
         {
             _members.AsSpan(at + 1, _used - at - 1).CopyTo(_members.AsSpan(at));
             _members[--_used] = default;
+            NameBytes -= name.Length;
         }
         else
         {
@@ -121,6 +126,7 @@ public sealed partial class JsonMap
     {
         if (_used == _members.Length) Grow();
         _members[_used++] = new Member(name, value);
+        NameBytes += name.Length;
         Weight += MemberBytes + name.Length + value.Weight;
         Depth = Math.Max(Depth, value.Depth + 1);
         if (_index is not null) AddToIndex(_used - 1);

@@ -44,6 +44,7 @@ public static class ValueComparison
         foreach (ref readonly var member in a)
         {
             var other = b.Get(member.Name.AsSpan());
+            steps -= member.Name.Length >> 6;
             if (other.IsMissing) return false;
             if (AreEqual(member.Value, other, ref steps) is not true and var answer) return answer;
         }
