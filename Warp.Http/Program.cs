@@ -31,6 +31,7 @@ try
         provider.GetRequiredService<Store>().DirectoryPath, provider.GetRequiredService<Limits>(), provider.GetRequiredService<TimeProvider>()));
     builder.Services.AddSingleton<EntityRegistry>();
     builder.Services.AddSingleton<Passivation>().AddHostedService(provider => provider.GetRequiredService<Passivation>());
+    builder.Services.AddHostedService<BackgroundFolds>();
     builder.Services.AddSingleton<EraseService>();
     builder.Services.AddWarpEndpoints(builder.Configuration);
 

@@ -40,8 +40,8 @@ public sealed class IdIndexTests : IDisposable
                 (replay.Status, replay.FirstSeq).ShouldBe((AppendStatus.Replayed, 1 + (batch * 1001L)));
                 var keyed = await _fixture.AppendAsync(new TestAppend("ids/1", [new TestEvent("Keyed")], Key: $"key-{batch}"));
                 (keyed.Status, keyed.FirstSeq).ShouldBe((AppendStatus.Replayed, 1001 + (batch * 1001L)));
-                (await _fixture.AppendAsync("ids/1", new TestEvent("Other", Id: $"{batch}-17"))).Status.ShouldBe(AppendStatus.EventIdConflict);
-                (await _fixture.AppendAsync("ids/1", new TestEvent("A", Id: $"{batch}-17"))).Status.ShouldBe(AppendStatus.EventIdConflict, "a part");
+                (await _fixture.AppendAsync("ids/1", new TestEvent("Other", Id: $"id.{batch}.17"))).Status.ShouldBe(AppendStatus.EventIdConflict);
+                (await _fixture.AppendAsync("ids/1", new TestEvent("A", Id: $"id.{batch}.17"))).Status.ShouldBe(AppendStatus.EventIdConflict, "a part");
             }
 
             (await _fixture.AppendAsync("ids/1", new TestEvent("New", Id: $"new-{restart}"))).Status.ShouldBe(AppendStatus.Appended);
@@ -79,7 +79,12 @@ public sealed class IdIndexTests : IDisposable
     public async Task Very_many_ids_take_little_memory_and_are_counted()
     {
         var count = TestRun.Rounds("WARP_TEST_IDS", 50_000);
-        for (var batch = 0; batch < count / 10_000; batch++) await _fixture.AppendAsync(Batch(batch, 10_000));
+        for (var batch = 0; batch < count / 10_000; batch++)
+        {
+            var stored = await _fixture.AppendAsync(Batch(batch, 10_000));
+            (stored.Status, stored.FirstSeq, stored.Detail).ShouldBe((AppendStatus.Appended, 1 + (batch * 10_000L), null), $"batch {batch}");
+        }
+
         await _fixture.SealAsync();
         _fixture.Dispose();
         _fixture = Open();
@@ -98,7 +103,7 @@ public sealed class IdIndexTests : IDisposable
     }
 
     private static TestAppend Batch(int batch, int count) =>
-        new("ids/1", [.. Enumerable.Range(0, count).Select(i => new TestEvent("A", Id: $"{batch}-{i}"))]);
+        new("ids/1", [.. Enumerable.Range(0, count).Select(i => new TestEvent("A", Id: $"id.{batch}.{i}"))]);
 
     private StoreFixture Open() => new(StoreFixture.Small(_directory.Path, sealBytes: 64 * 1024 * 1024));
 }

@@ -14,13 +14,13 @@ internal sealed class StoreFixture : IDisposable
 {
     private bool _disposed;
 
-    public StoreFixture(StoreOptions options, long memoryBytes = 1L << 28, Limits? limits = null, TimeProvider? time = null)
+    public StoreFixture(StoreOptions options, long memoryBytes = 1L << 28, Limits? limits = null, TimeProvider? time = null, int storeStateEvents = 8192)
     {
         var clock = time ?? TimeProvider.System;
         var bounds = limits ?? new Limits();
         Store = new Store(Options.Create(options), clock, NullLogger<Store>.Instance);
         Definitions = AggregateCatalog.Open(Store.DirectoryPath, bounds, clock);
-        var entities = Options.Create(new EntityOptions { MemoryBytes = memoryBytes });
+        var entities = Options.Create(new EntityOptions { MemoryBytes = memoryBytes, StoreStateEvents = storeStateEvents });
         Registry = new EntityRegistry(Store, Definitions, entities, Options.Create(bounds), clock, NullLogger<EntityRegistry>.Instance);
         Passivation = new Passivation(Registry, clock);
         Erasure = new EraseService(Registry, Store, clock);

@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using Warp.Http.Aggregates.Values;
 using Warp.Http.Events;
 
@@ -25,6 +26,7 @@ public sealed class AggregateDefinition
     private AggregateDefinition(DefinitionParts parts, byte[] source)
     {
         Source = source;
+        Fingerprint = XxHash3.HashToUInt64(source);
         Initial = parts.Initial;
         _rules = new FoldRules(parts.Rules);
         Otherwise = parts.Otherwise;
@@ -36,6 +38,9 @@ public sealed class AggregateDefinition
 
     /// <summary>The body as it was sent, UTF-8 JSON.</summary>
     public ReadOnlyMemory<byte> Source { get; }
+
+    /// <summary>A hash of the body: a state that was stored under another does not fold on under this.</summary>
+    public ulong Fingerprint { get; }
 
     /// <summary>The state before the first event.</summary>
     public JsonMap Initial { get; }

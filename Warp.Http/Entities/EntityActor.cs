@@ -73,6 +73,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         var life = command.Life!;
         life.DurableSeq = command.FirstSeq + command.Count - 1;
         if (command.FirstSeq == 1) Volatile.Write(ref _published, life);
+        if (life.DurableSeq / StoreStateEvents > (command.FirstSeq - 1) / StoreStateEvents) _registry.HasGrown(this);
         Interlocked.Decrement(ref _inFlight);
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Warp.Http.Aggregates;
@@ -10,7 +11,11 @@ namespace Warp.Http.Entities;
 /// <summary>The live actors: finds an entity's, or activates it. Which ones stay in memory is passivation's business.</summary>
 public sealed partial class EntityRegistry
 {
+    /// <summary>Entities that wait for the background folds. Few grow by thousands of events a second.</summary>
+    private const int GrownMax = 1024;
+
     private readonly ActorTable _actors = new();
+    private readonly Channel<EntityActor> _grown = Channel.CreateBounded<EntityActor>(new BoundedChannelOptions(GrownMax) { SingleReader = true });
     private readonly ILogger _logger;
     private Tuple<AggregateSet?, bool> _rules = Tuple.Create<AggregateSet?, bool>(null, false);
 
@@ -38,6 +43,9 @@ public sealed partial class EntityRegistry
     internal Limits Limits { get; }
 
     internal TimeProvider Time { get; }
+
+    /// <summary>Entities that have grown by enough events that their states should be stored.</summary>
+    internal ChannelReader<EntityActor> Grown => _grown.Reader;
 
     internal int MailboxCommandsMax => Limits.MailboxCommands;
 
@@ -131,6 +139,12 @@ public sealed partial class EntityRegistry
         var any = definitions.All.Any(entry => entry.Definition.FoldsBeforeAppend);
         _rules = Tuple.Create<AggregateSet?, bool>(definitions, any);
         return any;
+    }
+
+    /// <summary>Any thread; does not block. Without a place it is let go: it comes again when it has grown on.</summary>
+    internal void HasGrown(EntityActor actor)
+    {
+        if (actor.TryMarkGrown() && !_grown.Writer.TryWrite(actor)) actor.UnmarkGrown();
     }
 
     internal void LogReadFailed(Exception e) => LogActivationFailed(_logger, e);

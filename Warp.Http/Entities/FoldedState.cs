@@ -13,6 +13,9 @@ internal sealed class FoldedStates
 
     private FoldedState[] _known = []; // replaced, never changed
 
+    /// <summary>The background folds' alone; null until they looked at this life.</summary>
+    public GrownAggregates? Grown { get; set; }
+
     public long Bytes
     {
         get
@@ -104,6 +107,7 @@ internal sealed class FoldedState(string aggregate)
         if (!fold.Exists) return new StateResult(StateStatus.NoSuchAggregate);
         var snapshot = fold.Render(seq, definitions);
         Volatile.Write(ref _snapshot, snapshot);
+        fold.Offer(actor.StoreStateEvents, snapshot.State.Span);
         return new StateResult(StateStatus.Found, snapshot);
     }
 }

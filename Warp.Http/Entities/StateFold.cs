@@ -9,8 +9,11 @@ using Warp.Http.Storage;
 namespace Warp.Http.Entities;
 
 /// <summary>Folds one aggregate of one life forward over its durable events.</summary>
-/// <remarks>One folder at a time. Pages over the view: memtables are read where the caller stands, runs on a reader's thread.</remarks>
-internal sealed class StateFold
+/// <remarks>
+/// One folder at a time. Pages over the view: memtables are read where the caller stands, runs on a reader's thread.
+/// Split by role: this file folds, .Stored begins at stored states and offers new ones.
+/// </remarks>
+internal sealed partial class StateFold
 {
     /// <summary>Events folded under one lease of the view, so that a long fold pins no file.</summary>
     private const int EventsPerLease = 16_384;
@@ -24,6 +27,7 @@ internal sealed class StateFold
     private readonly byte[] _aggregateUtf8;
     private readonly AggregateEntry? _entry;
     private readonly DefaultOwner _default;
+    private readonly long _number; // 0 while the life's first append is in flight
     private FoldState _state;
     private bool _hasEvents;
     private long _lastMs;
@@ -34,7 +38,9 @@ internal sealed class StateFold
         _aggregateUtf8 = Encoding.UTF8.GetBytes(aggregate);
         _entry = definitions.Find(aggregate);
         _default = definitions.OwnerOfDefault(actor.Name.Kind, aggregate);
-        _state = FoldState.Create(_entry?.Definition, actor.Name, actor.Shard.LifeOf(life.Number));
+        _number = life.Number;
+        _fingerprint = FingerprintOf(_entry?.Definition, _default);
+        _state = FoldState.Create(_entry?.Definition, actor.Name, actor.Shard.LifeOf(_number));
     }
 
     /// <summary>The entity's seq that it is folded to, events of other aggregates included.</summary>
@@ -48,7 +54,8 @@ internal sealed class StateFold
     public long Bytes => BaseBytes + _state.SizeEstimate;
 
     /// <summary>True if these definitions fold as the ones it was made with.</summary>
-    public bool IsOf(AggregateSet definitions) => ReferenceEquals(definitions.Find(_aggregate), _entry) && definitions.OwnerOfDefault(_actor.Name.Kind, _aggregate) == _default;
+    public bool IsOf(AggregateSet definitions) =>
+        ReferenceEquals(definitions.Find(_aggregate), _entry) && definitions.OwnerOfDefault(_actor.Name.Kind, _aggregate) == _default;
 
     /// <summary>Folds up to <paramref name="seq"/>, which must be durable.</summary>
     /// <returns>Null, or the event that does not fold.</returns>
@@ -115,6 +122,7 @@ internal sealed class StateFold
             State = body.AsMemory(stateAt, state.WrittenCount),
             Body = body,
             Definitions = definitions,
+            BeganAt = BeganAt,
         };
     }
 
@@ -144,7 +152,8 @@ internal sealed class StateFold
     {
         using var lease = _actor.Shard.Views.Lease();
         failure = null;
-        if (!mayReadDisk && lease.View.FirstSeqInMemory(_life.Number) > Covered + 1) return false;
+        if (!mayReadDisk && (lease.View.FirstSeqInMemory(_life.Number) > Covered + 1 || IsStoredStateWorthIt(seq))) return false;
+        if (IsStoredStateWorthIt(seq)) BeginAtStoredState(lease.View, seq, untilMs);
         var visitor = new Visitor(this, seq, untilMs);
         lease.View.Visit(_life.Number, Covered + 1, seq, descending: false, ref visitor);
         failure = visitor.Failure;

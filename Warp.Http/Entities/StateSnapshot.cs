@@ -20,6 +20,9 @@ public sealed class StateSnapshot
     /// <summary>The whole answer of <c>GET …/aggregates/{aggregate}</c>, UTF-8 JSON.</summary>
     public required ReadOnlyMemory<byte> Body { get; init; }
 
+    /// <summary>The seq at which its fold began: 0, or that of a stored state.</summary>
+    internal long BeganAt { get; init; }
+
     /// <summary>What it keeps in memory, about: <see cref="State"/> is a part of <see cref="Body"/>.</summary>
     internal long Bytes => 96 + (2 * ETag.Length) + Body.Length;
 

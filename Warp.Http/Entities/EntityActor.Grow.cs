@@ -1,0 +1,75 @@
+using Warp.Http.Aggregates;
+using Warp.Http.Events;
+using Warp.Http.Storage;
+
+namespace Warp.Http.Entities;
+
+/// <summary>The aggregates that a life's events name, gathered as it grows.</summary>
+internal sealed class GrownAggregates : ISliceVisitor
+{
+    private readonly AggregateNames _names = new();
+
+    /// <summary>The life's seq up to which they are known.</summary>
+    public long Seq { get; private set; }
+
+    /// <summary>An empty name stands for events that name none.</summary>
+    public IReadOnlyList<string> Names => _names.Names;
+
+    public void Begin(EntitySummary summary)
+    {
+        foreach (var name in summary.Aggregates) _names.Add(System.Text.Encoding.UTF8.GetBytes(name));
+        Seq = summary.LastSeq;
+    }
+
+    public bool Visit(in EntitySlice slice)
+    {
+        var rest = slice.Events;
+        for (var i = 0; i < slice.Count; i++) _names.Add(EventRecord.Read(ref rest).Aggregate);
+        Seq = slice.LastSeq;
+        return true;
+    }
+}
+
+/// <content>States of an entity that grows, whether or not anybody reads it.</content>
+public sealed partial class EntityActor
+{
+    /// <summary>Aggregates folded in the background; an entity with more of them stores the others when they are read.</summary>
+    private const int GrownAggregatesMax = 16;
+
+    private int _isGrown; // 1 while it waits for the background
+
+    internal int StoreStateEvents => _registry.Options.StoreStateEvents;
+
+    /// <summary>True for the one who may queue it for the background.</summary>
+    internal bool TryMarkGrown() => Interlocked.Exchange(ref _isGrown, 1) == 0;
+
+    internal void UnmarkGrown() => Volatile.Write(ref _isGrown, 0);
+
+    /// <summary>Folds each aggregate from its newest stored state to the end and offers what it comes to. Keeps no state.</summary>
+    internal async Task StoreStatesAsync(CancellationToken cancellation)
+    {
+        UnmarkGrown(); // before it is read: what grows from now on is for the next time
+        if (Readable is not { } life) return;
+        var definitions = Definitions.Current;
+        foreach (var aggregate in await GrownAggregatesAsync(life, definitions, cancellation))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var fold = new StateFold(this, life, aggregate, definitions);
+            var failure = await fold.AdvanceAsync(life.DurableSeq);
+            if (failure is null && ReferenceEquals(Readable, life)) fold.Offer(StoreStateEvents / 2);
+        }
+    }
+
+    private async ValueTask<IEnumerable<string>> GrownAggregatesAsync(EntityLife life, AggregateSet definitions, CancellationToken cancellation)
+    {
+        var grown = life.States.Grown ??= new GrownAggregates();
+        await ReadViewAsync(life, grown.Seq + 1, view =>
+        {
+            if (grown.Seq == 0) grown.Begin(view.Summarize(life.Number));
+            else view.Visit(life.Number, grown.Seq + 1, life.DurableSeq, descending: false, ref grown);
+            return grown;
+        }, cancellation);
+        var resolved = definitions.ResolveDefault(Name.Kind).Name;
+        return grown.Names.Select(name => name.Length > 0 ? name : resolved).Where(name => name.Length > 0).Distinct(StringComparer.Ordinal).Take(GrownAggregatesMax);
+    }
+}
