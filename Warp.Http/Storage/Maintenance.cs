@@ -16,7 +16,14 @@ internal sealed partial class Maintenance : IDisposable
 {
     private static readonly TimeSpan Turn = TimeSpan.FromSeconds(1);
 
+    // Half of a processor while appends come, in steps that a group commit hardly feels.
+    private static readonly TimeSpan PaceWork = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan PaceRest = TimeSpan.FromMilliseconds(1);
+
     private readonly AutoResetEvent _due = new(initialState: false);
+    private readonly ManualResetEvent _ending = new(initialState: false);
+    private readonly WorkPace _pace;
+    private readonly Func<bool> _isBehind;
     private readonly string _directory;
     private readonly Catalog _catalog;
     private readonly ViewHolder _views;
@@ -50,6 +57,9 @@ internal sealed partial class Maintenance : IDisposable
         _emptyJournals = [.. emptyJournals];
         _pending = new PendingRun(catalog, logger);
         _rewriter = new RunRewriter($"{name}-rewriter", directory, catalog, views, tombstones, nameSecret, onDamage, () => _writer!.DurablePosition, options, logger);
+        _pace = new WorkPace(() => _writer!.DurablePosition, PaceWork, PaceRest);
+        // Appends go on during a seal up to a bound; well before it the seal takes all it can get.
+        _isBehind = () => _views.Current.Memtables.Sum(m => m.Bytes) > _options.UnsealedBytesMax / 2;
         _thread = new Thread(Loop) { Name = name, IsBackground = true };
     }
 
@@ -93,6 +103,7 @@ internal sealed partial class Maintenance : IDisposable
     public void Stop()
     {
         _stopping = true;
+        _ending.Set();
         _due.Set();
         _thread.Join();
         _rewriter.Stop();
@@ -101,6 +112,7 @@ internal sealed partial class Maintenance : IDisposable
     public void Dispose()
     {
         _due.Dispose();
+        _ending.Dispose();
         _rewriter.Dispose();
     }
 
@@ -225,6 +237,7 @@ internal sealed partial class Maintenance : IDisposable
         // Not those whose fence comes behind what is sealed: with durability os a power cut may take the fence, and must not find half of the life gone.
         var erased = fences.Concat(_tombstones.Pending().Where(t => !_tombstones.IsUnsealed(t))).Select(t => t.Entity).ToHashSet();
         var id = _catalog.NextFileId();
+        _pace.Begin();
         using (var builder = new RunBuilder(_directory, id, _idSeed, new RunBases(sealing[0].FirstPosition, sealing[0].FirstCommittedMs)))
         {
             foreach (var name in sealing.SelectMany(m => m.Names.ToArray()).OrderBy(n => n.Entity))
@@ -234,6 +247,7 @@ internal sealed partial class Maintenance : IDisposable
                 if (erased.Contains(entity)) continue;
                 foreach (var memtable in sealing)
                     foreach (ref readonly var slice in memtable.Slices(entity)) builder.Add(entity, slice.Open());
+                _pace.Wait(_ending, _isBehind);
             }
 
             AddStates(builder, sealing, erased);

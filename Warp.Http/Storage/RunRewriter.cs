@@ -16,6 +16,10 @@ internal sealed partial class RunRewriter : IDisposable
 
     private static readonly TimeSpan Turn = TimeSpan.FromSeconds(1);
 
+    // A quarter of a processor at most while appends come.
+    private static readonly TimeSpan PaceWork = TimeSpan.FromMilliseconds(4);
+    private static readonly TimeSpan PaceRest = TimeSpan.FromMilliseconds(12);
+
     private readonly AutoResetEvent _due = new(initialState: false);
     private readonly string _directory;
     private readonly Catalog _catalog;
@@ -26,9 +30,10 @@ internal sealed partial class RunRewriter : IDisposable
     private readonly Action<DamagedDataException> _onDamage;
     private readonly ILogger _logger;
     private readonly PendingRun _pending;
-    private readonly MergePace _pace;
+    private readonly WorkPace _pace;
     private readonly Thread _thread;
     private int _cutShort; // the thread's own
+    private bool _isBehind; // the thread's own: so many runs that reads suffer more from waiting than appends from merging
     private long _dueCount = 1; // the first look
     private long _doneCount;
     private string? _trouble;
@@ -40,7 +45,7 @@ internal sealed partial class RunRewriter : IDisposable
     {
         (_directory, _catalog, _views, _tombstones, _nameSecret, _onDamage, _options, _logger) = (directory, catalog, views, tombstones, nameSecret, onDamage, options, logger);
         _pending = new PendingRun(catalog, logger);
-        _pace = new MergePace(durablePosition);
+        _pace = new WorkPace(durablePosition, PaceWork, PaceRest);
         _thread = new Thread(Loop) { Name = name, IsBackground = true };
     }
 
@@ -94,7 +99,7 @@ internal sealed partial class RunRewriter : IDisposable
 
     private void Loop()
     {
-        ThreadPriorities.SetLow(true);
+        ThreadPriorities.SetLow();
         while (!_stopping)
         {
             var due = Interlocked.Read(ref _dueCount);
@@ -132,7 +137,8 @@ internal sealed partial class RunRewriter : IDisposable
         var inputs = runs.Slice(first, count).ToArray();
         var bytes = inputs.Sum(run => run.Bytes);
         if (new DriveInfo(_directory).AvailableFreeSpace < bytes + _options.FreeBytesMin) return false; // the copy would not fit beside the originals
-        _pace.Begin(isBehind: MergePolicy.IsBehind(sizes, _options.SealBytes));
+        _isBehind = MergePolicy.IsBehind(sizes, _options.SealBytes);
+        _pace.Begin();
         var started = Stopwatch.GetTimestamp();
         if (Rewrite(inputs, CanGoOn) is not { } merged)
         {
@@ -155,7 +161,7 @@ internal sealed partial class RunRewriter : IDisposable
     {
         _options.AtStep?.Invoke(StoreStep.Merging);
         if (_stopping || (_erasureDue && _cutShort < CutShortMax)) return false;
-        _pace.Wait(_due);
+        _pace.Wait(_due, () => _isBehind);
         return true;
     }
 

@@ -10,10 +10,10 @@ internal static partial class ThreadPriorities
 
     private const int OfThread = 0; // PRIO_PROCESS: on Linux that and 0 mean the calling thread
 
-    /// <summary>Best effort: going back up needs a right that a service rarely has, and what merges in the end merges either way.</summary>
-    public static void SetLow(bool low)
+    /// <summary>For good: going back up needs a right that a service rarely has. Best effort, for the work is done either way.</summary>
+    public static void SetLow()
     {
-        if (OperatingSystem.IsLinux()) _ = SetPriority(OfThread, 0, low ? LowNice : 0);
+        if (OperatingSystem.IsLinux()) _ = SetPriority(OfThread, 0, LowNice);
     }
 
     [LibraryImport("libc", EntryPoint = "setpriority")]

@@ -89,7 +89,7 @@ public sealed partial class Verification : IDisposable
 
     private void Run(Running running)
     {
-        ThreadPriorities.SetLow(true);
+        ThreadPriorities.SetLow();
         var log = running.Log;
         try
         {
