@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Warp.Http.Bench;
 
 /// <summary>
-/// What a store costs as it grows: <c>growth DIRECTORY EVENTS ENTITIES NEW</c> appends single events over so many entities, then to so many
-/// new ones, and compares the end with an empty store in turns.
+/// What a store costs as it grows: <c>growth DIRECTORY EVENTS ENTITIES NEW [BUDGET]</c> appends single events over so many entities, then to so
+/// many new ones, and compares the end with an empty store in turns.
 /// </summary>
 internal static class Growth
 {
@@ -17,17 +17,19 @@ internal static class Growth
 
     public static async Task<int> RunAsync(string[] arguments)
     {
-        if (arguments is not [var root, var eventsText, var entitiesText, var newText])
+        if (arguments is not [var root, var eventsText, var entitiesText, var newText, .. { Length: <= 1 } budget])
         {
-            await Console.Error.WriteLineAsync("growth DIRECTORY EVENTS ENTITIES NEW");
+            await Console.Error.WriteLineAsync("growth DIRECTORY EVENTS ENTITIES NEW [BUDGET in MiB]");
             return 2;
         }
+
+        long? memoryBytes = budget is [var mebibytes] ? Count(mebibytes) << 20 : null;
 
         var (events, entities, fresh) = (Count(eventsText), Count(entitiesText), Count(newText));
         var directory = Path.Combine(root, "grown");
         if (Directory.Exists(directory)) throw new InvalidOperationException($"{directory} is there already; give an empty directory.");
         using var meters = new Meters();
-        var store = new OpenStore(directory);
+        var store = new OpenStore(directory, memoryBytes: memoryBytes);
         try
         {
             var before = Written();

@@ -22,11 +22,12 @@ internal sealed class OpenStore : IDisposable
     private readonly Passivation _passivation;
     private readonly Timer _sweeping;
 
-    public OpenStore(string directory, StoreOptions? options = null)
+    public OpenStore(string directory, StoreOptions? options = null, long? memoryBytes = null)
     {
         Store = new Store(Options.Create(options ?? new StoreOptions { DataDirectory = directory }), TimeProvider.System, NullLogger<Store>.Instance);
         _definitions = AggregateCatalog.Open(directory, _limits, TimeProvider.System);
-        var entities = Options.Create(new EntityOptions());
+        var defaults = new EntityOptions();
+        var entities = Options.Create(new EntityOptions { MemoryBytes = memoryBytes ?? defaults.MemoryBytes });
         Registry = new EntityRegistry(
             Store, _definitions, entities, Options.Create(_limits), TimeProvider.System, NullLogger<EntityRegistry>.Instance);
         _passivation = new Passivation(Registry, TimeProvider.System);

@@ -39,6 +39,24 @@ public sealed class JsonValueTests
         static string Nested(int depth) => new string('[', depth) + new string(']', depth);
     }
 
+    /// <summary>What a copy costs is charged by them: a state that was stored and restored must cost what the one that was folded does.</summary>
+    [Theory]
+    [InlineData(4)]
+    [InlineData(40)]
+    public void The_bytes_of_a_maps_names_are_the_same_however_it_came_about(int members)
+    {
+        var map = new JsonMap(new object());
+        for (var i = 0; i < members; i++) map.Set(System.Text.Encoding.UTF8.GetBytes($"m{i:00}"), JsonValue.Of(JsonMap.Empty));
+        for (var i = 0; i < 1_000; i++)
+        {
+            var name = System.Text.Encoding.UTF8.GetBytes($"passing{i:0000}");
+            map.Set(name, JsonValue.Of(JsonMap.Empty));
+            map.Remove(name).ShouldBeTrue();
+            if (i % 7 == 0) map = map.Own(new object());
+            map.NameBytes.ShouldBe(3 * members);
+        }
+    }
+
     [Fact]
     public void A_map_agrees_with_a_dictionary_through_any_changes() =>
         Gen.Select(Gen.Int[0, 40], Gen.Int[0, 3], Gen.Int[0, 1000]).Array[0, 300].Sample(changes =>

@@ -68,6 +68,13 @@ public sealed class LinearPatternTests
     public void What_is_no_pattern_is_told(string pattern) => Should.Throw<PatternSyntaxException>(() => LinearPattern.Compile(pattern)).Message.ShouldNotBeEmpty();
 
     [Fact]
+    public void What_is_empty_may_be_repeated_a_thousand_times_a_thousand()
+    {
+        LinearPattern.Compile("((((((){1000}){1000}){1000}){1000}){1000})").IsMatch(""u8).ShouldBeTrue();
+        LinearPattern.Compile("(((((x{0}){1000}){1000}){1000}){1000})y").IsMatch("xy"u8).ShouldBeTrue();
+    }
+
+    [Fact]
     public void Random_patterns_agree_with_sets_of_places() =>
         Gen.Select(PatternModel.Patterns, Gen.Char["abcAB \n1"].Array[0, 12]).Sample((pattern, characters) =>
         {

@@ -37,10 +37,6 @@ public sealed partial class BackgroundFolds(EntityRegistry registry, TimeProvide
         {
             await actor.StoreStatesAsync(stoppingToken);
         }
-        catch (DamagedDataException e)
-        {
-            if (actor.Published is { } life) actor.TellOfDamage(life, e);
-        }
         catch (Exception e) when (e is IOException or ShardUnavailableException or InvalidDataException)
         {
             // A stored state saves time and nothing else; who reads the entity is told what is wrong.

@@ -55,8 +55,14 @@ public sealed partial class EntityActor
         {
             cancellation.ThrowIfCancellationRequested();
             var fold = new StateFold(this, life, aggregate, definitions);
-            var failure = await fold.AdvanceAsync(life.DurableSeq);
-            if (failure is null && ReferenceEquals(Readable, life)) fold.Offer(StoreStateEvents / 2);
+            try
+            {
+                if (await fold.AdvanceAsync(life.DurableSeq) is null && ReferenceEquals(Readable, life)) fold.Offer(StoreStateEvents / 2);
+            }
+            catch (DamagedDataException damage) when (!TellOfDamage(life, damage))
+            {
+                return; // erased while it was folded, and perhaps recreated since: it is this life that is asked about
+            }
         }
     }
 

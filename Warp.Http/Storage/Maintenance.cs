@@ -254,7 +254,7 @@ internal sealed partial class Maintenance : IDisposable
             builder.Finish(sealing[^1].LastPosition, sealing[^1].LastCommittedMs);
         }
 
-        var run = Run.Open(_directory, id, _onDamage);
+        var run = Run.OpenBuilt(_directory, id, _onDamage);
         StorageMetrics.SealedBytes.Add(run.Bytes);
         return run;
     }

@@ -70,6 +70,20 @@ internal sealed class Run : IDisposable
         }
     }
 
+    /// <summary>Opens a run that was just built and is nobody's yet. If that fails its file goes: each try would leave one more.</summary>
+    public static Run OpenBuilt(string directory, long id, Action<DamagedDataException> onDamage)
+    {
+        try
+        {
+            return Open(directory, id, onDamage);
+        }
+        catch
+        {
+            File.Delete(RunBuilder.PathOf(directory, id));
+            throw;
+        }
+    }
+
     /// <summary>True if the filter in a file is the one in use.</summary>
     public bool HasFilter(BloomFilter filter) => filter.Bytes.SequenceEqual(_filter.Bytes);
 
@@ -134,9 +148,9 @@ internal sealed class Run : IDisposable
             File.Delete(Path);
             gone.SetResult();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The catalog no longer names the file, so the next start deletes it; whoever waits for its end must know now.
+            // The catalog no longer names the file, so the next start deletes it; whoever waits for its end tries again before.
             gone.SetException(e);
         }
     }

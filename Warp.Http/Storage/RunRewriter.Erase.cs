@@ -2,7 +2,7 @@ namespace Warp.Http.Storage;
 
 internal sealed partial class RunRewriter
 {
-    private readonly List<Task> _leaving = []; // the thread's own: files that were replaced and are still read
+    private readonly List<(Task Gone, string Path)> _leaving = []; // the thread's own: files that were replaced and are still read, or there
     private volatile bool _erasureWaits; // for some of them
 
     /// <summary>
@@ -11,12 +11,7 @@ internal sealed partial class RunRewriter
     /// </summary>
     private bool Erase()
     {
-        _leaving.RemoveAll(task => task.IsCompletedSuccessfully);
-        if (_leaving.Find(task => task.IsFaulted) is { } failed)
-        {
-            _leaving.Remove(failed);
-            throw new StorageException("A file that was replaced cannot be unlinked; the next start deletes it.", failed.Exception);
-        }
+        UnlinkLeft();
 
         // Those whose fence came during the last seal wait for the next one; the others don't wait for them.
         var pending = _tombstones.Pending().FindAll(t => !_tombstones.IsUnsealed(t));
@@ -34,7 +29,7 @@ internal sealed partial class RunRewriter
         }
 
         // A merge's inputs may hold it too. What is still being read is looked at again when it is gone.
-        _leaving.RemoveAll(task => task.IsCompletedSuccessfully);
+        UnlinkLeft();
         _erasureWaits = _leaving.Count > 0;
         if (_erasureWaits) return changed;
         DirectorySync.Flush(_directory); // a power cut brings no unlinked file back
@@ -42,6 +37,18 @@ internal sealed partial class RunRewriter
         _catalog.Completed(pending.ConvertAll(t => t.ReceiptId));
         foreach (var tombstone in pending) _tombstones.Completed(tombstone);
         return true;
+    }
+
+    /// <summary>What could not be unlinked when its last reader let go of it is tried again: while it is there, no erasure is complete.</summary>
+    private void UnlinkLeft()
+    {
+        for (var i = _leaving.Count - 1; i >= 0; i--)
+        {
+            var (gone, path) = _leaving[i];
+            if (!gone.IsCompleted) continue;
+            if (gone.Exception is not null) File.Delete(path); // throws as long as it cannot be done
+            _leaving.RemoveAt(i);
+        }
     }
 
     private void Left()

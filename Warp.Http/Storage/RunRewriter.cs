@@ -172,7 +172,7 @@ internal sealed partial class RunRewriter : IDisposable
         // Not those whose fence is in a journal alone: with durability os a power cut may take the fence, and must not find half of the life gone.
         var erased = _tombstones.Pending().Where(t => !_tombstones.IsUnsealed(t)).Select(t => t.Entity).ToHashSet();
         if (!ReadAll(inputs, [], readers => Write(id, readers, erased, goOn))) return null;
-        return Run.Open(_directory, id, _onDamage);
+        return Run.OpenBuilt(_directory, id, _onDamage);
     }
 
     /// <summary>Reads several runs at once, each by its one way to be read.</summary>
@@ -209,7 +209,7 @@ internal sealed partial class RunRewriter : IDisposable
             foreach (var input in inputs)
             {
                 var gone = input.Retire();
-                _leaving.Add(gone);
+                _leaving.Add((gone, input.Path));
                 _ = gone.ContinueWith(static (_, state) => ((RunRewriter)state!).Left(), this, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
 

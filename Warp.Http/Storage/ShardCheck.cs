@@ -157,7 +157,10 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
         log.AddBytes(memtable.Bytes);
         _files += 2;
         _bytes += memtable.Bytes;
-        return rows.Length == 0 ? memtable.LastPosition : rows[^1].LastPosition;
+        var last = rows.Length == 0 ? memtable.LastPosition : rows[^1].LastPosition;
+        // It may be sealed with its neighbour into a run that begins before what is checked by now: its entities' seqs are known then.
+        _touched = Math.Max(_touched, last);
+        return last;
     }
 
     private void CheckJournal(Memtable memtable, string name, int rows)

@@ -51,8 +51,9 @@ internal sealed partial class ShardWriter
     {
         try
         {
+            // What failed may have been marked before its error came. First this: a crash in between must not leave a mark ahead of what counts.
+            _mark.Rewrite();
             _catalog.FailJournal(_journal.Id, _durablePosition);
-            _mark.Rewrite(); // what failed may have been marked before its error came: the mark must not be ahead of what counts
             _journal.Dispose();
             BeginJournal(TakeNextJournal() ?? Journal.Create(_directory, _catalog, _options));
             _maintenanceDue();

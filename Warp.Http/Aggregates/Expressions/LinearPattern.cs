@@ -99,7 +99,13 @@ internal sealed class LinearPattern
 
     private void EmitRepeat(PatternRepeat repeat)
     {
-        for (var i = 0; i < repeat.Min; i++) Emit(repeat.Item);
+        for (var i = 0; i < repeat.Min; i++)
+        {
+            var before = _program.Count;
+            Emit(repeat.Item);
+            if (_program.Count == before) break; // what is empty stays empty: a thousand times a thousand of it would never end
+        }
+
         if (repeat.Max < 0)
         {
             var loop = Emit(new Instruction(PatternOp.Split, null, 0, 0));

@@ -40,7 +40,7 @@ internal static class PatternFunction
         }
 
         var stepsPerByte = 1 + (pattern.Instructions / InstructionsPerStep);
-        return e.TryCharge(1 + (arguments[0].Utf8.Length * (long)stepsPerByte)) ? JsonValue.Of(pattern.IsMatch(arguments[0].Utf8)) : e.Exhausted(at);
+        return e.TryCharge((1 + arguments[0].Utf8.Length) * (long)stepsPerByte) ? JsonValue.Of(pattern.IsMatch(arguments[0].Utf8)) : e.Exhausted(at);
     }
 
     private static LinearPattern? Compile(in JsonValue text, bool isWritten, out string error)

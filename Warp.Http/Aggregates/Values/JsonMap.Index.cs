@@ -66,8 +66,7 @@ public sealed partial class JsonMap
         var kept = 0;
         for (var i = 0; i < _used; i++)
         {
-            if (_members[i].Value.IsMissing) NameBytes -= _members[i].Name.Length;
-            else _members[kept++] = _members[i];
+            if (!_members[i].Value.IsMissing) _members[kept++] = _members[i];
         }
 
         _members.AsSpan(kept).Clear();

@@ -44,7 +44,7 @@ public sealed partial class JsonMap
     /// <inheritdoc cref="JsonValue.Weight"/>
     public long Weight { get; private set; }
 
-    /// <summary>Bytes of all names, which are hashed anew when a map is copied; those of removed members may count, too.</summary>
+    /// <summary>Bytes of all names, which are hashed anew when a map is copied. The same however the map came about, as what it costs must be.</summary>
     public int NameBytes { get; private set; }
 
     /// <summary>Levels of lists and maps, this one included. An upper bound once members have been removed or replaced.</summary>
@@ -96,11 +96,11 @@ public sealed partial class JsonMap
         var at = IndexOf(name);
         if (at < 0) return false;
         Weight -= MemberBytes + name.Length + _members[at].Value.Weight;
+        NameBytes -= name.Length;
         if (_index is null)
         {
             _members.AsSpan(at + 1, _used - at - 1).CopyTo(_members.AsSpan(at));
             _members[--_used] = default;
-            NameBytes -= name.Length;
         }
         else
         {
