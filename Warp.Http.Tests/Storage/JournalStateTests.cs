@@ -87,6 +87,7 @@ public sealed class JournalStateTests : IDisposable
         {
             using var reopened = new StoreFixture(StoreFixture.Small(data));
             reopened.Store.Troubles.ShouldBeEmpty();
+            if (i == 0) await Eventually.BecomesTrueAsync("the state is in the next journal", () => Find(reopened, 1, "Account") == "alone");
             (await reopened.HistoryAsync("state/a"))!.Count.ShouldBe(1 + i);
             (await reopened.AppendAsync("state/a", new TestEvent("Next"))).FirstSeq.ShouldBe(2 + i);
         }

@@ -22,11 +22,12 @@ internal sealed partial class Shard : IDisposable
         Index = index;
         (_options, _logger) = (options, logger);
         var path = directory.ShardPath(index);
+        RecoveredShard recovered;
         try
         {
             _catalog = new Catalog(Path.Combine(path, "catalog.db"));
             _mark = new HighWaterMark(Path.Combine(path, "mark"));
-            var recovered = new ShardRecovery(path, _catalog, _mark, Quarantine, options, logger).Recover();
+            recovered = new ShardRecovery(path, _catalog, _mark, Quarantine, options, logger).Recover();
             RestoreTombstones(recovered);
             var journal = Journal.Create(path, _catalog, options);
             _views = new ViewHolder(new View([.. recovered.Runs], [.. recovered.Memtables, new Memtable(journal.Id, recovered.LastPosition + 1)]));
@@ -43,6 +44,9 @@ internal sealed partial class Shard : IDisposable
         }
 
         _writer.Start();
+        // Before anything else comes, so that a fence of the same life stands behind it. Its name is known; only a first record would need it.
+        foreach (var state in recovered.LooseStates)
+            _writer.Enqueue(new StateOffer(new EntityRef(new EntityName([]), default, state.Entity), StateBody.Read(state.Body.Span).Seq, state.Body.ToArray()));
         _maintenance.Start(_writer);
         _maintenance.Due();
     }

@@ -9,6 +9,7 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     private readonly List<Run> _runs = [];
     private readonly List<Memtable> _memtables = [];
     private readonly List<long> _empty = [];
+    private readonly List<MemState> _looseStates = [];
 
     /// <summary>
     /// With durability os a power cut leaves of the last moments what the kernel happened to have written, in any order: a hole in a journal, or
@@ -33,7 +34,7 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         // From here on these journals end where they were found to end: the next start, in this boot, would take the holes for damage.
         foreach (var (id, end) in _cut) catalog.FailJournal(id, end);
         DeleteUnnamedFiles(); // last: what contradicts itself is left as it is
-        return new RecoveredShard(_runs, _memtables, _empty, _lastPosition, _lastEntity, _lastMs);
+        return new RecoveredShard(_runs, _memtables, _empty, _looseStates, _lastPosition, _lastEntity, _lastMs);
     }
 
     /// <summary>
@@ -93,7 +94,11 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         if (_endMayBeLost) _cut.Add((entry.Id, _lastPosition));
         else if (entry.EndPosition is { } end && _lastPosition < end)
             throw new DamagedDataException($"Journal {entry.Id} ends at position {_lastPosition}; it was durable up to {end}.");
-        if (memtable.IsEmpty) _empty.Add(entry.Id);
+        if (memtable.IsEmpty)
+        {
+            _empty.Add(entry.Id);
+            _looseStates.AddRange(memtable.States);
+        }
         else Add(memtable);
     }
 
