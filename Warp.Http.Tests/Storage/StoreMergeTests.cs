@@ -190,7 +190,7 @@ public sealed class StoreMergeTests : IDisposable
         }
         else
         {
-            WalFile.FlipBit(runs[damaged - 1], File.ReadAllBytes(runs[damaged - 1]).AsSpan().IndexOf("Changed"u8) * 8L);
+            WalFile.FlipBit(runs[damaged - 1], (await File.ReadAllBytesAsync(runs[damaged - 1])).AsSpan().IndexOf("Changed"u8) * 8L);
         }
 
         using var merging = new StoreFixture(new StoreOptions { DataDirectory = Data, SealBytes = 64 * 1024, FreeBytesMin = 0, MergeFanOut = FanOut, VerifyAtStartBytes = 0 });
