@@ -57,7 +57,7 @@ public sealed partial class EntityActor
             var fold = new StateFold(this, life, aggregate, definitions);
             try
             {
-                if (await fold.AdvanceAsync(life.DurableSeq) is null && ReferenceEquals(Readable, life)) fold.Offer(StoreStateEvents / 2);
+                if (await fold.AdvanceAsync(life.DurableSeq, long.MaxValue, cancellation) is null && ReferenceEquals(Readable, life)) fold.Offer(StoreStateEvents / 2);
             }
             catch (DamagedDataException damage) when (!TellOfDamage(life, damage))
             {

@@ -64,7 +64,7 @@ public sealed partial class EntityActor
         FoldFailure? failure;
         try
         {
-            failure = await fold.AdvanceAsync(atSeq ?? durable, atMs ?? long.MaxValue);
+            failure = await fold.AdvanceAsync(atSeq ?? durable, atMs ?? long.MaxValue, cancellation);
         }
         catch (DamagedDataException damage) when (!TellOfDamage(life, damage))
         {

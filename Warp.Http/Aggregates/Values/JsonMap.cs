@@ -35,6 +35,7 @@ public sealed partial class JsonMap
         NameBytes = original.NameBytes;
         _depth = original._depth;
         foreach (ref readonly var member in original) _members[_used++] = member;
+        if (owner is MapOwner counted) counted.Copied += _used;
         if (_used > IndexedFrom) Reindex();
     }
 
