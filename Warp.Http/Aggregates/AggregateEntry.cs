@@ -11,6 +11,10 @@ public sealed record AggregateEntry(string Name, int Version, AggregateDefinitio
 /// <param name="Source">The body as it was sent, UTF-8 JSON.</param>
 public sealed record AggregateVersion(int Version, long WrittenAtMs, ReadOnlyMemory<byte> Source);
 
+/// <summary>Some versions of a definition, newest first.</summary>
+/// <param name="Next">The version before which the rest is; null = there is no more.</param>
+public sealed record AggregateVersions(IReadOnlyList<AggregateVersion> Versions, int? Next);
+
 public enum PutStatus
 {
     /// <summary>The name was not defined.</summary>
