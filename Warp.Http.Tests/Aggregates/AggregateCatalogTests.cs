@@ -79,8 +79,8 @@ public sealed class AggregateCatalogTests : IDisposable
         {
             Put(catalog, "A", "{}");
             Put(catalog, "A", """{"strict":true}""");
-            catalog.Delete("A").ShouldBeTrue();
-            catalog.Delete("A").ShouldBeFalse();
+            catalog.Delete("A").Status.ShouldBe(DeleteStatus.Deleted);
+            catalog.Delete("A").Status.ShouldBe(DeleteStatus.NotDefined);
             catalog.Current.Find("A").ShouldBeNull();
             catalog.ReadVersions("A").Versions.ShouldBeEmpty();
         }
@@ -106,7 +106,7 @@ public sealed class AggregateCatalogTests : IDisposable
         var ambiguous = catalog.Current.ResolveDefault("user"u8);
         (ambiguous.Name, ambiguous.Entry).ShouldBe(("", null));
         ambiguous.Conflict.ShouldBe(["Account", "Person"]);
-        catalog.Delete("Account").ShouldBeTrue();
+        catalog.Delete("Account").Status.ShouldBe(DeleteStatus.Deleted);
         catalog.Current.ResolveDefault("user"u8).Name.ShouldBe("Person");
     }
 

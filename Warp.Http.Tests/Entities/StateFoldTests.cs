@@ -86,6 +86,20 @@ public sealed class StateFoldTests : IDisposable
         (await _fixture.AppendAsync("box/1", added)).Status.ShouldBe(AppendStatus.InvariantViolated);
     }
 
+    /// <summary>A caller may name another aggregate with each event.</summary>
+    [Fact]
+    public async Task The_background_keeps_few_names_of_an_entity_with_many_aggregates()
+    {
+        await AppendAsync([.. Enumerable.Range(0, 500).Select(i => new TestEvent("A", Aggregate: $"A{i}"))]);
+        var actor = await _fixture.ActorAsync("box/1");
+        await actor.StoreStatesAsync(TestContext.Current.CancellationToken);
+        await AppendAsync([.. Enumerable.Range(500, 500).Select(i => new TestEvent("A", Aggregate: $"A{i}"))]);
+        await actor.StoreStatesAsync(TestContext.Current.CancellationToken);
+
+        actor.Published!.States.Grown!.Names.ShouldBe(Enumerable.Range(0, GrownAggregates.NamesMax).Select(i => $"A{i}"));
+        (await _fixture.StateAsync("box/1", "A777")).ShouldBe("{}");
+    }
+
     private void Define(string definition) => _fixture.Definitions.Put("A", Encoding.UTF8.GetBytes(definition)).Errors.ShouldBeEmpty();
 
     private async Task AppendAsync(params TestEvent[] events) => (await _fixture.AppendAsync("box/1", events)).Status.ShouldBe(AppendStatus.Appended);

@@ -65,7 +65,7 @@ public sealed class SmallFilesDamageTests : IDisposable
             catalog.Put("Account", """{"initial":{"balance":0},"otherwise":"merge"}"""u8).Status.ShouldBe(PutStatus.Created);
             catalog.Put("Account", """{"initial":{"balance":1},"otherwise":"merge"}"""u8).Status.ShouldBe(PutStatus.Replaced);
             catalog.Put("Gone", """{"initial":{},"otherwise":"merge"}"""u8).Status.ShouldBe(PutStatus.Created);
-            catalog.Delete("Gone").ShouldBeTrue();
+            catalog.Delete("Gone").Status.ShouldBe(DeleteStatus.Deleted);
         }
 
         var expected = Content();

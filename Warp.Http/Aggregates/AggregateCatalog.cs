@@ -114,21 +114,24 @@ public sealed partial class AggregateCatalog : IDisposable
         }
     }
 
-    /// <summary>Removes a definition; false if the name isn't defined.</summary>
+    /// <summary>Removes a definition, unless something uses it.</summary>
+    /// <param name="users">Who is asked; null asks nobody.</param>
     /// <exception cref="DefinitionStoreException">It can't be written; whether it was is unknown.</exception>
-    public bool Delete(string name)
+    public DeleteOutcome Delete(string name, IEnumerable<IAggregateUser>? users = null)
     {
         lock (_writing)
         {
             Refresh();
-            if (_current.Find(name) is null) return false;
+            if (_current.Find(name) is null) return new DeleteOutcome(DeleteStatus.NotDefined, []);
+            string[] uses = users is null ? [] : [.. users.SelectMany(user => user.UsersOf(name)).Order(StringComparer.Ordinal)];
+            if (uses.Length > 0) return new DeleteOutcome(DeleteStatus.InUse, uses);
             Write(() =>
             {
                 _store.Delete(name);
                 return 0;
             });
             _current = new AggregateSet(_current.All.Where(other => !IsNamed(other, name)));
-            return true;
+            return new DeleteOutcome(DeleteStatus.Deleted, []);
         }
     }
 

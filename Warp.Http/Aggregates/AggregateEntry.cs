@@ -53,3 +53,17 @@ public enum DefaultOwner : byte
     /// <summary>This aggregate claims them and so does another: neither can be folded over them.</summary>
     Contested,
 }
+
+public enum DeleteStatus
+{
+    Deleted,
+
+    NotDefined,
+
+    /// <summary>Nothing was changed; see <see cref="DeleteOutcome.Users"/>.</summary>
+    InUse,
+}
+
+/// <summary>What became of a definition that was to be deleted.</summary>
+/// <param name="Users">What uses it, if it is in use.</param>
+public readonly record struct DeleteOutcome(DeleteStatus Status, IReadOnlyList<string> Users);

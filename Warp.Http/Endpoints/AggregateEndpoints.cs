@@ -6,7 +6,7 @@ using Warp.Http.Events;
 namespace Warp.Http.Endpoints;
 
 /// <summary><c>/v1/aggregates</c>: definitions are put, read, listed and deleted.</summary>
-internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits limits)
+internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerable<IAggregateUser> users, Limits limits)
 {
     /// <summary>Versions in one answer, and bytes of their bodies beyond the first; the store keeps all.</summary>
     private const int VersionsMax = 100;
@@ -62,7 +62,17 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits li
     public async Task DeleteAsync(HttpContext context)
     {
         var problem = ReadName(context, out var name) ?? new QueryParameters(context.Request).Problem;
-        if (problem is null && !definitions.Delete(name)) problem = Problems.AggregateNotDefined(name);
+        if (problem is null)
+        {
+            var outcome = definitions.Delete(name, users);
+            problem = outcome.Status switch
+            {
+                DeleteStatus.NotDefined => Problems.AggregateNotDefined(name),
+                DeleteStatus.InUse => Problems.AggregateInUse(name, outcome.Users),
+                _ => null,
+            };
+        }
+
         if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
         else context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
