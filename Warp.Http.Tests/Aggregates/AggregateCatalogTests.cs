@@ -174,7 +174,7 @@ public sealed class AggregateCatalogTests : IDisposable
     }
 
     [Fact]
-    public void Versions_are_read_while_a_write_waits()
+    public async Task Versions_are_read_while_a_write_waits()
     {
         using var catalog = Open(busySeconds: 30);
         Put(catalog, "A", "{}");
@@ -185,7 +185,7 @@ public sealed class AggregateCatalogTests : IDisposable
         catalog.ReadVersions("A").Versions.ShouldHaveSingleItem().Version.ShouldBe(1);
         put.IsCompleted.ShouldBeFalse();
         Run(other, "ROLLBACK");
-        put.Wait(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken).ShouldBeTrue();
+        await put.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         catalog.ReadVersions("A").Versions.Count.ShouldBe(2);
     }
 

@@ -100,7 +100,7 @@ public sealed class StateReplyTests(WarpApp app) : IClassFixture<WarpApp>
         }
 
         tags[2].ShouldBe(tags[0], "the same state");
-        tags.Distinct().Count().ShouldBe(4);
+        tags.Distinct(StringComparer.Ordinal).Count().ShouldBe(4);
         await app.PostAsync(Events, """{"type":"D"}""");
         (await app.GetAsync(State + "?atSeq=2", ("If-None-Match", tags[1]))).ShouldBe(304);
         (await app.GetAsync(State + "/diff?from=2", ("If-None-Match", tags[4]))).ShouldBe(200);
