@@ -116,13 +116,16 @@ public sealed class CommitFeedTests : IDisposable
         var first = feed.WhenBeyond(feed.Watermark);
         first.IsCompleted.ShouldBeFalse();
         await fixture.AppendAsync("user/1", new TestEvent("Created"));
-        await first.WaitAsync(TimeSpan.FromSeconds(10));
-        feed.WhenBeyond(0).IsCompleted.ShouldBeTrue();
+        (await first.WaitAsync(TimeSpan.FromSeconds(10))).ShouldBeTrue();
+        (await feed.WhenBeyond(0)).ShouldBeTrue();
         var last = feed.WhenBeyond(feed.Watermark);
         last.IsCompleted.ShouldBeFalse();
+        fixture.Shard.Stop();
+        (await last.WaitAsync(TimeSpan.FromSeconds(10))).ShouldBeFalse("the shard has ended, and a consumer that reads on would turn in circles");
+        (await feed.WhenBeyond(0)).ShouldBeTrue("what there is can be read until the shard is closed");
+        feed.Read(FeedPlace.Start, 10, 1000)!.Dispose();
         fixture.Dispose();
-        await last.WaitAsync(TimeSpan.FromSeconds(10));
-        feed.WhenBeyond(long.MaxValue).IsCompleted.ShouldBeTrue("nobody waits for a shard that is closed");
+        (await feed.WhenBeyond(long.MaxValue)).ShouldBeFalse();
         Should.Throw<ShardUnavailableException>(() => feed.Read(FeedPlace.Start, 1, 1));
     }
 
@@ -149,6 +152,47 @@ public sealed class CommitFeedTests : IDisposable
         {
             feed.Knows(place).ShouldBeTrue(place.ToString());
             feed.Read(place, 100, 1 << 20)!.Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task A_page_moves_on_though_more_pieces_than_it_looks_at_have_nothing_in_its_range()
+    {
+        const int Spread = 12;
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path, mergeFanOut: 2));
+        for (var i = 0; i < Spread; i++) await fixture.AppendAsync($"user/{i}", new TestEvent("Created"));
+        await fixture.AppendAsync("user/within", [.. Enumerable.Range(0, 5).Select(_ => new TestEvent("Moved"))]);
+        await fixture.SealAsync();
+        for (var i = 0; i < Spread; i++) await fixture.AppendAsync($"user/{i}", new TestEvent("Changed"));
+        await fixture.SealAsync();
+        await Eventually.BecomesTrueAsync("the two runs are merged", () => fixture.View.Runs.Length == 1, TimeSpan.FromSeconds(30));
+
+        // A consumer stopped in the first run's range. Each piece but one begins before it and ends behind it.
+        Follow(fixture, new FeedPlace(Spread, Spread + 5, 1, FeedPlace.WholeEntity), workMax: 1).ShouldBe(5 + Spread);
+    }
+
+    [Fact]
+    public async Task A_page_begins_where_its_place_is_however_many_pieces_of_the_entity_lie_before()
+    {
+        const int Events = 12;
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path, sealBytes: 1 << 24));
+        var payload = $$"""{"a":"{{new string('x', 200_000)}}"}""";
+        for (var i = 0; i < Events; i++) await fixture.AppendAsync("user/1", new TestEvent("Large", payload));
+        await fixture.SealAsync();
+        Follow(fixture, new FeedPlace(0, Events, 1, Events - 3), workMax: 1).ShouldBe(3);
+    }
+
+    /// <summary>Reads to the end by pages that look at one piece each; answers how many events came.</summary>
+    private static int Follow(StoreFixture fixture, FeedPlace from, int workMax)
+    {
+        var events = 0;
+        for (var place = from; ;)
+        {
+            using var page = fixture.Shard.Feed.Read(place, 100, 1 << 20, workMax)!;
+            events += page.Count;
+            if (page.IsCaughtUp) return events;
+            page.Next.ShouldNotBe(place, "a page that is not the last moves on");
+            place = page.Next;
         }
     }
 

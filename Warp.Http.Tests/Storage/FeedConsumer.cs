@@ -27,7 +27,7 @@ internal sealed class FeedConsumer(Random random)
     {
         var places = new FeedPlace[store.Shards];
         if (_cursor is not null) Cursor.TryParse(_cursor, store.StoreId, places).ShouldBeTrue(_cursor);
-        using var page = store.AllShards[shard].Feed.Read(places[shard], random.Next(1, 60), random.Next(1, 40_000));
+        using var page = store.AllShards[shard].Feed.Read(places[shard], random.Next(1, 60), random.Next(1, 40_000), random.Next(3) == 0 ? random.Next(1, 40) : FeedReader.WorkMax);
         page.ShouldNotBeNull($"{places[shard]} is not known");
         var take = random.Next(3) == 0 ? random.Next(0, page.Count + 1) : page.Count;
         for (var i = 0; i < take; i++) Accept(shard, page[i]);

@@ -16,6 +16,16 @@ public sealed class StorageMutantTests
         FeedModel, mutant => mutant.OffBy("Warp.Http.Storage.FeedReader/RangeVisitor", "Visit", "get_Position", -1));
 
     [Fact]
+    public async Task A_page_that_does_not_note_what_it_found_empty_is_noticed() => await IsNoticedAsync(
+        "*A_page_moves_on_though_more_pieces_than_it_looks_at_have_nothing_in_its_range",
+        mutant => mutant.RemoveCall("Warp.Http.Storage.FeedReader/RangeVisitor", "Choose", "SkipTo"));
+
+    [Fact]
+    public async Task A_page_that_begins_at_the_first_piece_of_its_entity_is_noticed() => await IsNoticedAsync(
+        "*A_page_begins_where_its_place_is_however_many_pieces_of_the_entity_lie_before",
+        mutant => mutant.MakeBodyReturn("Warp.Http.Storage.FeedReader/RangeVisitor", "get_FirstSeq", 1L));
+
+    [Fact]
     public async Task A_verification_that_does_not_look_at_positions_is_noticed() => await IsNoticedAsync(
         "*Positions_that_are_used_twice_are_found", mutant => mutant.RemoveCall("Warp.Http.Storage.PieceCheck", "Visit", "CheckPositions"));
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Warp.Http.Events;
 using Warp.Http.Storage;
 
@@ -8,8 +7,7 @@ namespace Warp.Http.Entities;
 public sealed class HistoryPage : IDisposable
 {
     private readonly List<Entry> _entries = [];
-    private byte[] _buffer = [];
-    private int _used;
+    private RentedBytes _bytes;
 
     internal HistoryPage()
     {
@@ -24,17 +22,15 @@ public sealed class HistoryPage : IDisposable
     public RecordedEvent GetEvent(int index)
     {
         var entry = _entries[index];
-        ReadOnlySpan<byte> record = _buffer.AsSpan(entry.At, entry.Length);
+        ReadOnlySpan<byte> record = _bytes.Slice(entry.At, entry.Length);
         return new RecordedEvent(
-            entry.Seq, entry.RecordedAtMs, EventRecord.Read(ref record), _buffer.AsSpan(entry.KeyAt, entry.KeyLength), entry.IndexInAppend);
+            entry.Seq, entry.RecordedAtMs, EventRecord.Read(ref record), _bytes.Slice(entry.KeyAt, entry.KeyLength), entry.IndexInAppend);
     }
 
     public void Dispose()
     {
-        if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
-        _buffer = [];
+        _bytes.Dispose();
         _entries.Clear();
-        _used = 0;
     }
 
     /// <summary>Reads from <paramref name="view"/>, which the caller has leased. At least one event is read where there is one.</summary>
@@ -67,23 +63,8 @@ public sealed class HistoryPage : IDisposable
 
     private void Add(in EntitySlice slice, long seq, ReadOnlySpan<byte> record, int keyAt)
     {
-        var at = Append(record);
+        var at = _bytes.Append(record);
         _entries.Add(new Entry(seq, slice.CommittedMs, at, record.Length, keyAt, (byte)slice.Key.Length, slice.IndexInAppend + (int)(seq - slice.FirstSeq)));
-    }
-
-    private int Append(ReadOnlySpan<byte> bytes)
-    {
-        if (_buffer.Length - _used < bytes.Length)
-        {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_used + bytes.Length, Math.Max(4096, _buffer.Length * 2)));
-            _buffer.AsSpan(0, _used).CopyTo(larger);
-            if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = larger;
-        }
-
-        bytes.CopyTo(_buffer.AsSpan(_used));
-        _used += bytes.Length;
-        return _used - bytes.Length;
     }
 
     private readonly record struct Entry(long Seq, long RecordedAtMs, int At, int Length, int KeyAt, byte KeyLength, int IndexInAppend);
@@ -92,7 +73,7 @@ public sealed class HistoryPage : IDisposable
     {
         public bool Visit(in EntitySlice slice)
         {
-            var keyAt = page.Append(slice.Key);
+            var keyAt = page._bytes.Append(slice.Key);
             var first = Math.Max(from, slice.FirstSeq);
             var last = Math.Min(to, slice.LastSeq);
             if (!descending) return VisitForward(slice, first, last, keyAt);
@@ -126,7 +107,7 @@ public sealed class HistoryPage : IDisposable
 
         private bool Take(in EntitySlice slice, long seq, ReadOnlySpan<byte> record, int keyAt)
         {
-            if (page.Count > 0 && page._used + record.Length > bytesMax) return false;
+            if (page.Count > 0 && page._bytes.Length + record.Length > bytesMax) return false;
             page.Add(slice, seq, record, keyAt);
             return page.Count < eventsMax;
         }

@@ -14,15 +14,19 @@ namespace Warp.Http.Storage;
 /// </remarks>
 internal sealed class CommitFeed(Shard shard, ShardWriter writer)
 {
+    private static readonly Task<bool> There = Task.FromResult(true);
+
     /// <summary>The highest position that is durable and readable.</summary>
     public long Watermark => writer.DurablePosition;
 
-    /// <summary>Ends when something behind <paramref name="position"/> is there to read, or the shard ends.</summary>
-    public Task WhenBeyond(long position)
+    /// <summary>
+    /// True when something behind <paramref name="position"/> is there to read; false when the shard has ended and nothing will come there any more.
+    /// </summary>
+    public Task<bool> WhenBeyond(long position)
     {
-        if (Watermark > position) return Task.CompletedTask;
+        if (Watermark > position) return There;
         var next = writer.Committed.Next();
-        return Watermark > position ? Task.CompletedTask : next;
+        return Watermark > position ? There : next;
     }
 
     /// <summary>
@@ -39,8 +43,9 @@ internal sealed class CommitFeed(Shard shard, ShardWriter writer)
     /// Reads on from a place; blocks on the disk where that is in a run. Null if the place is not one of this shard's: the consumer must
     /// begin anew.
     /// </summary>
+    /// <param name="workMax">How much of runs is looked at for one page; tests make it small.</param>
     /// <exception cref="ShardUnavailableException">The shard is out of service or closed.</exception>
-    public FeedPage? Read(FeedPlace place, int entriesMax, int bytesMax)
+    public FeedPage? Read(FeedPlace place, int entriesMax, int bytesMax, int workMax = FeedReader.WorkMax)
     {
         // The view first, then the position: whatever is durable by then and not in this view is in the next one.
         using var lease = shard.Views.Lease();
@@ -49,7 +54,7 @@ internal sealed class CommitFeed(Shard shard, ShardWriter writer)
         var page = new FeedPage(place, entriesMax, bytesMax);
         try
         {
-            new FeedReader(lease.View, shard.Tombstones, page, watermark).Read();
+            new FeedReader(lease.View, shard.Tombstones, page, watermark, workMax).Read();
             page.IsCaughtUp = page.Next.IsPlain && page.Next.Position >= watermark;
             return page;
         }

@@ -8,17 +8,20 @@ namespace Warp.Http.Storage;
 /// </remarks>
 internal sealed class CommitSignal
 {
-    private static readonly TaskCompletionSource Closed = CompletedSource();
+    private static readonly TaskCompletionSource<bool> Closed = ClosedSource();
 
-    private TaskCompletionSource? _next;
+    private TaskCompletionSource<bool>? _next;
 
-    /// <summary>Ends at the next <see cref="Raise"/> after this call, or at once when there will be none. What it is waited for must be looked at again after this call.</summary>
-    public Task Next()
+    /// <summary>
+    /// True at the next <see cref="Raise"/> after this call; false, perhaps at once, when there will be none. What it is waited for must be looked at
+    /// again after this call.
+    /// </summary>
+    public Task<bool> Next()
     {
         var next = Volatile.Read(ref _next);
         while (next is null)
         {
-            var added = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var added = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
             next = Interlocked.CompareExchange(ref _next, added, null) ?? added;
         }
 
@@ -32,16 +35,16 @@ internal sealed class CommitSignal
         Interlocked.MemoryBarrier();
         var waiting = Volatile.Read(ref _next);
         if (waiting is null || ReferenceEquals(waiting, Closed)) return;
-        if (Interlocked.CompareExchange(ref _next, null, waiting) == waiting) waiting.TrySetResult();
+        if (Interlocked.CompareExchange(ref _next, null, waiting) == waiting) waiting.TrySetResult(true);
     }
 
     /// <summary>No row comes any more: nobody waits longer.</summary>
-    public void Close() => Interlocked.Exchange(ref _next, Closed)?.TrySetResult();
+    public void Close() => Interlocked.Exchange(ref _next, Closed)?.TrySetResult(false);
 
-    private static TaskCompletionSource CompletedSource()
+    private static TaskCompletionSource<bool> ClosedSource()
     {
-        var source = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        source.SetResult();
+        var source = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        source.SetResult(false);
         return source;
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Warp.Http.Events;
 
 namespace Warp.Http.Storage;
@@ -41,8 +40,7 @@ internal sealed class FeedPage : IDisposable
     private readonly List<Entry> _entries = [];
     private readonly int _entriesMax;
     private readonly int _bytesMax;
-    private byte[] _buffer = [];
-    private int _used;
+    private RentedBytes _bytes;
 
     internal FeedPage(FeedPlace from, int entriesMax, int bytesMax)
     {
@@ -68,7 +66,7 @@ internal sealed class FeedPage : IDisposable
         {
             var entry = _entries[index];
             var isEvent = entry.Kind == FeedEntryKind.Event;
-            ReadOnlySpan<byte> record = _buffer.AsSpan(entry.At, entry.Length);
+            ReadOnlySpan<byte> record = _bytes.Slice(entry.At, entry.Length);
             return new FeedEntry
             {
                 Kind = entry.Kind,
@@ -77,7 +75,7 @@ internal sealed class FeedPage : IDisposable
                 Position = entry.Position,
                 Place = entry.Place,
                 Event = new RecordedEvent(
-                    entry.Seq, entry.RecordedAtMs, isEvent ? EventRecord.Read(ref record) : default, _buffer.AsSpan(entry.KeyAt, entry.KeyLength), entry.IndexInAppend),
+                    entry.Seq, entry.RecordedAtMs, isEvent ? EventRecord.Read(ref record) : default, _bytes.Slice(entry.KeyAt, entry.KeyLength), entry.IndexInAppend),
                 ReceiptId = entry.ReceiptId,
             };
         }
@@ -85,18 +83,16 @@ internal sealed class FeedPage : IDisposable
 
     public void Dispose()
     {
-        if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
-        _buffer = [];
+        _bytes.Dispose();
         _entries.Clear();
-        _used = 0;
     }
 
     /// <summary>False if the page is full: then nothing was added. A page takes at least one entry.</summary>
     internal bool TryAddEvent(long entity, EntityName name, in EntitySlice slice, int index, ReadOnlySpan<byte> record, FeedPlace place)
     {
         if (IsFull(record.Length + slice.Key.Length)) return false;
-        var keyAt = Append(slice.Key);
-        var at = Append(record);
+        var keyAt = _bytes.Append(slice.Key);
+        var at = _bytes.Append(record);
         _entries.Add(new Entry(
             FeedEntryKind.Event, entity, name, slice.FirstPosition + index, slice.FirstSeq + index, slice.CommittedMs, at, record.Length, keyAt,
             (byte)slice.Key.Length, slice.IndexInAppend + index, default, place));
@@ -113,22 +109,7 @@ internal sealed class FeedPage : IDisposable
         return true;
     }
 
-    private bool IsFull(int bytes) => _entries.Count > 0 && (_entries.Count >= _entriesMax || _used + bytes > _bytesMax);
-
-    private int Append(ReadOnlySpan<byte> bytes)
-    {
-        if (_buffer.Length - _used < bytes.Length)
-        {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_used + bytes.Length, Math.Max(4096, _buffer.Length * 2)));
-            _buffer.AsSpan(0, _used).CopyTo(larger);
-            if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = larger;
-        }
-
-        bytes.CopyTo(_buffer.AsSpan(_used));
-        _used += bytes.Length;
-        return _used - bytes.Length;
-    }
+    private bool IsFull(int bytes) => _entries.Count > 0 && (_entries.Count >= _entriesMax || _bytes.Length + bytes > _bytesMax);
 
     private readonly record struct Entry(
         FeedEntryKind Kind, long Entity, EntityName? Name, long Position, long Seq, long RecordedAtMs, int At, int Length, int KeyAt, byte KeyLength,

@@ -3,16 +3,20 @@ using Warp.Http.Events;
 namespace Warp.Http.Storage;
 
 /// <summary>Fills one page from one view: run after run by entity, then the memtables by position, until the page is full or all is read.</summary>
-internal sealed class FeedReader(View view, Tombstones tombstones, FeedPage page, long watermark)
+internal sealed class FeedReader(View view, Tombstones tombstones, FeedPage page, long watermark, int workMax)
 {
     /// <summary>
-    /// Pieces that one page looks at. A merged run may be far larger than the range that is read of it: the page ends with what it has, so that it
-    /// neither holds its view for long nor keeps a reader's thread.
+    /// Pieces whose heads one page looks at. A merged run may be far larger than the range that is read of it: the page ends with what it has, so
+    /// that it neither holds its view for long nor keeps a reader's thread.
     /// </summary>
-    private const int PiecesMax = 20_000;
+    public const int WorkMax = 20_000;
+
+    /// <summary>A piece that is opened counts as so many heads: it may be 256 KiB, and have nothing in the range after all.</summary>
+    private const int WorkOfOpening = 16;
 
     private readonly Dictionary<long, EntityName> _names = [];
-    private int _pieces;
+    private readonly int _workMax = Math.Max(1, workMax);
+    private int _work;
 
     /// <summary>The run that holds a position; null if it is in memory or beyond.</summary>
     public static Run? RunAt(View view, long position)
@@ -58,7 +62,7 @@ internal sealed class FeedReader(View view, Tombstones tombstones, FeedPage page
         fences.RemoveAll(f => f.Entity < place.Entity || (f.Entity == place.Entity && place.Seq == FeedPlace.WholeEntity));
         fences.Sort(static (a, b) => a.Entity.CompareTo(b.Entity));
         return run.Read(new RangeVisitor(this, place, fences), static (reader, visitor) =>
-            reader.VisitPieces(visitor.FirstEntity, ref visitor) && visitor.AddFencesBelow(long.MaxValue));
+            reader.VisitPieces(visitor.FirstEntity, visitor.FirstSeq, ref visitor) && visitor.AddFencesBelow(long.MaxValue));
     }
 
     /// <summary>True if everything of the memtable that is durable is read.</summary>
@@ -164,18 +168,23 @@ internal sealed class FeedReader(View view, Tombstones tombstones, FeedPage page
     /// <summary>Walks one range of a run by entity, with the fences of the same range between the entities.</summary>
     private struct RangeVisitor(FeedReader owner, FeedPlace range, List<Tombstone> fences) : IPieceVisitor
     {
+        private FeedPlace? _done; // up to the end of the piece before
         private int _fence;
 
         public readonly long FirstEntity => range.Seq == FeedPlace.WholeEntity ? range.Entity + 1 : range.Entity;
 
+        public readonly long FirstSeq => range.Seq == FeedPlace.WholeEntity ? 1 : range.Seq + 1;
+
         public PieceChoice Choose(long id, long lastSeq, long firstPosition, long lastPosition)
         {
+            // Whatever the piece before gave, nothing of it is left: without this a page that finds nothing would end where it began.
+            if (_done is { } done) owner.SkipTo(done);
             var entity = Piece.EntityOf(id);
-            if (++owner._pieces > PiecesMax || !AddFencesBelow(entity)) return PieceChoice.Stop;
-            var isDone = entity == range.Entity && lastSeq <= range.Seq;
-            if (!isDone && lastPosition > range.Position && firstPosition <= range.Until && !owner.IsFenced(entity)) return PieceChoice.Read;
-            owner.SkipTo(range.After(entity, lastSeq));
-            return PieceChoice.Skip;
+            if (owner._work >= owner._workMax || !AddFencesBelow(entity)) return PieceChoice.Stop;
+            _done = range.After(entity, lastSeq);
+            var isInRange = lastPosition > range.Position && firstPosition <= range.Until && !owner.IsFenced(entity);
+            owner._work += isInRange ? WorkOfOpening : 1;
+            return isInRange ? PieceChoice.Read : PieceChoice.Skip;
         }
 
         public readonly bool Visit(long entity, in EntitySlice slice)

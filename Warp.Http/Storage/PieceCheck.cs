@@ -54,7 +54,7 @@ internal sealed class PieceCheck(Run run, SeqTable? seqs, bool isAgain, Tombston
         (_reader, _hashes) = (reader, hashes);
         (_toSkip, _pieces, _bytes) = (_piecesOfEntity, 0, 0);
         var self = this;
-        var isDone = reader.VisitPieces(_entity, ref self);
+        var isDone = reader.VisitPieces(_entity, 1, ref self);
         EndPiece();
         if (isDone) End(reader);
         return isDone;

@@ -121,11 +121,20 @@ internal sealed class RunReader : IDisposable
         return first.Step() && last.Step() ? (first.Int64(0), last.Int64(0)) : (1, 0);
     }
 
-    /// <summary>Visits all pieces from an entity on, in order of entity and seq; false if the visitor had enough.</summary>
-    public bool VisitPieces<TVisitor>(long fromEntity, ref TVisitor visitor)
+    /// <summary>
+    /// Visits all pieces, in order of entity and seq, from the one on in which an entity reaches a seq; false if the visitor had enough.
+    /// </summary>
+    public bool VisitPieces<TVisitor>(long fromEntity, long fromSeq, ref TVisitor visitor)
         where TVisitor : IPieceVisitor
     {
-        _pieces.Bind(1, Piece.FirstId(fromEntity));
+        var firstId = Piece.FirstId(fromEntity);
+        if (fromSeq > 1)
+        {
+            var (lastId, lastSeq) = LastPiece(fromEntity);
+            if (lastSeq > 0) firstId = lastSeq < fromSeq ? lastId + 1 : FirstReaching(firstId, lastId, fromSeq);
+        }
+
+        _pieces.Bind(1, firstId);
         try
         {
             while (_pieces.Step())
