@@ -55,13 +55,20 @@ public sealed partial class EntityRegistry
     /// </summary>
     public ValueTask<AppendOutcome> AppendAsync(AppendCommand command)
     {
+        var outcome = command.Completion; // taken before: once posted, the command may be completed and used again
+        var refused = Post(command);
+        return refused == AppendStatus.Appended ? outcome : new ValueTask<AppendOutcome>(new AppendOutcome(refused));
+    }
+
+    /// <summary>The same for who keeps the command, and awaits its <see cref="AppendCommand.Completion"/> later: Appended = queued, else the refusal.</summary>
+    public AppendStatus Post(AppendCommand command)
+    {
         var shard = Store.ShardOf(command.Entity);
-        var admitted = shard.Enter(command.QueuedBytes);
-        if (admitted != AppendStatus.Appended) return new ValueTask<AppendOutcome>(new AppendOutcome(admitted));
-        var outcome = command.Task;
-        if (Post(shard, command.Entity, command)) return outcome;
-        shard.Leave(command.QueuedBytes);
-        return new ValueTask<AppendOutcome>(new AppendOutcome(AppendStatus.MailboxFull));
+        var bytes = command.QueuedBytes;
+        var admitted = shard.Enter(bytes);
+        if (admitted != AppendStatus.Appended || Post(shard, command.Entity, command)) return admitted;
+        shard.Leave(bytes);
+        return AppendStatus.MailboxFull;
     }
 
     /// <summary>The shard that a name belongs to, and its epoch, for <see cref="AppendCommand.BoundEpoch"/>.</summary>
