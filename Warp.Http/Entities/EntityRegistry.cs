@@ -112,7 +112,8 @@ public sealed partial class EntityRegistry
     }
 
     /// <summary>
-    /// Waits until the entity's durable seq has reached <paramref name="minSeq"/>, also where its actor is passivated meanwhile and another goes on.
+    /// Waits until the entity's durable seq has reached <paramref name="minSeq"/>, also where its actor is passivated meanwhile and another goes on, or where it
+    /// is erased and recreated.
     /// </summary>
     /// <returns>The actor to read from, and false after the wait or when the entity was erased.</returns>
     public async ValueTask<(EntityActor Actor, bool Reached)> WaitForSeqAsync(EntityActor actor, long minSeq, TimeSpan wait, CancellationToken cancellation)
@@ -122,7 +123,9 @@ public sealed partial class EntityRegistry
         {
             var left = wait - Time.GetElapsedTime(started);
             if (await actor.WaitForSeqAsync(minSeq, left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellation)) return (actor, true);
-            if (!actor.IsRetired || left <= TimeSpan.Zero) return (actor, false);
+            if (left <= TimeSpan.Zero) return (actor, false);
+
+            // The time is up, the actor was passivated, or the life ended: then there is nothing to wait for, or a new life to wait in.
             var found = await FindAsync(actor.Name.Memory, cancellation);
             if (found.Actor is not { } successor) return (actor, false);
             actor = successor;
