@@ -115,7 +115,7 @@ internal sealed class Run : IDisposable
         {
             // Its statements may stand anywhere; it is not used again.
             reader?.Dispose();
-            if (e is not (DamagedDataException or InvalidDataException)) throw;
+            if (e is not (DamagedDataException { IsGap: false } or InvalidDataException)) throw;
             var damage = Named(e as DamagedDataException ?? new DamagedDataException(e.Message, e));
             _onDamage(damage);
             if (ReferenceEquals(damage, e)) throw;
