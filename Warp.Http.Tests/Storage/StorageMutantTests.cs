@@ -44,6 +44,10 @@ public sealed class StorageMutantTests
         "*A_replaced_run_that_cannot_be_unlinked_keeps_its_erasure_from_being_complete",
         mutant => mutant.RemoveCall("Warp.Http.Storage.RunRewriter", "UnlinkLeft", "Delete"));
 
+    [Fact]
+    public async Task A_filter_that_always_says_maybe_is_noticed() => await IsNoticedAsync(
+        "*A_new_entity_costs_hardly_a_read_of_a_run", mutant => mutant.MakeBodyReturn("Warp.Http.Storage.BloomFilter", "MayContain", true));
+
     private static async Task IsNoticedAsync(string test, Action<AssemblyMutant> edit)
     {
         using var mutant = AssemblyMutant.OfService();
