@@ -122,7 +122,7 @@ public sealed class AggregateModelTests : IDisposable
         var name = Aggregates[_random.Next(Aggregates.Length - 1)];
         if (_random.Next(8) == 0)
         {
-            _fixture.Definitions.Delete(name).ShouldBe(_model.Definitions.Remove(name), where);
+            _fixture.Definitions.Delete(name).Status.ShouldBe(_model.Definitions.Remove(name) ? DeleteStatus.Deleted : DeleteStatus.NotDefined, where);
             return;
         }
 

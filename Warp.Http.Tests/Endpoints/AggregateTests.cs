@@ -34,6 +34,19 @@ public sealed class AggregateTests(WarpApp app) : IClassFixture<WarpApp>
     }
 
     [Fact]
+    public async Task Versions_beyond_a_page_are_read_with_next()
+    {
+        for (var i = 1; i <= 102; i++) await app.PutAsync(Path, $$"""{"initial":{"n":{{i}}} }""");
+
+        var newest = (await app.GetAsync(Path)).ShouldBe(200);
+        (newest["version"].GetInt32(), newest["versions"].GetArrayLength(), newest["next"].GetInt32()).ShouldBe((102, 100, 3));
+        var rest = (await app.GetAsync(Path + "?before=3")).ShouldBe(200);
+        rest["versions"].EnumerateArray().Select(v => v.GetProperty("version").GetInt32()).ShouldBe([2, 1]);
+        rest["next"].ValueKind.ShouldBe(System.Text.Json.JsonValueKind.Null);
+        (await app.GetAsync(Path + "?before=0")).ShouldBeProblem(400, "invalid-request");
+    }
+
+    [Fact]
     public async Task What_is_wrong_with_a_definition_is_all_told()
     {
         var refused = (await app.PutAsync(Path, """{"on":{"A":{"x":"1 +"},"B":{"y":"("}},"otherwise":"sometimes"}""")).ShouldBeProblem(422, "invalid-definition");

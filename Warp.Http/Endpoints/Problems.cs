@@ -33,6 +33,9 @@ internal static class Problems
     public static Problem AggregateNotDefined(string aggregate) =>
         new(404, "aggregate-not-found", "There is no such aggregate.", $"\"{aggregate}\" is not defined.");
 
+    public static Problem AggregateInUse(string aggregate, IReadOnlyList<string> users) =>
+        new(409, "in-use", "The aggregate is in use.", $"\"{aggregate}\" is used by {string.Join(", ", users)}; delete that first.") { Extras = [("users", users)] };
+
     public static Problem ErasureNotFound() => new(404, "erasure-not-found", "There is no such erasure.", "No receipt has this id.");
 
     public static Problem VerificationNotFound(string detail) => new(404, "verification-not-found", "There is no such verification.", detail);
