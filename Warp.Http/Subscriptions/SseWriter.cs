@@ -42,10 +42,7 @@ internal sealed class SseWriter(PipeWriter pipe, TimeProvider time)
         _unflushed = 0;
         var now = time.GetTimestamp();
         Volatile.Write(ref _lastSent, now);
-        var flush = pipe.FlushAsync();
-        if (!flush.IsCompletedSuccessfully) return WaitAsync(flush, now);
-        Judge(flush.Result);
-        return ValueTask.CompletedTask;
+        return EndAsync(pipe.FlushAsync(), now);
     }
 
     private async ValueTask WriteSlicesAsync(ReadOnlyMemory<byte> bytes)
@@ -60,12 +57,13 @@ internal sealed class SseWriter(PipeWriter pipe, TimeProvider time)
         }
     }
 
-    private async ValueTask WaitAsync(ValueTask<FlushResult> flush, long since)
+    private async ValueTask EndAsync(ValueTask<FlushResult> flush, long since)
     {
-        Volatile.Write(ref _sendingSince, since);
+        if (!flush.IsCompleted) Volatile.Write(ref _sendingSince, since);
         try
         {
-            Judge(await flush);
+            var result = await flush;
+            IsClosed |= result.IsCompleted || result.IsCanceled;
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
@@ -74,9 +72,6 @@ internal sealed class SseWriter(PipeWriter pipe, TimeProvider time)
         finally
         {
             Volatile.Write(ref _sendingSince, 0);
-            Volatile.Write(ref _lastSent, time.GetTimestamp());
         }
     }
-
-    private void Judge(FlushResult result) => IsClosed |= result.IsCompleted || result.IsCanceled;
 }
