@@ -106,6 +106,9 @@ internal static class Problems
     public static Problem ShuttingDown() =>
         new(503, "shutting-down", "The service is stopping.", "Send what has no reply yet again, to the restarted service.") { Retryable = true, RetryAfterSeconds = 5 };
 
+    public static Problem TooManySubscriptions(int max) =>
+        new(503, "overloaded", "The service takes no more for now.", $"{max} subscriptions are open, as many as there may be (subscriptions).") { Retryable = true, RetryAfterSeconds = 5 };
+
     /// <summary>Says nothing of the cause: that stands in the log under the same trace id.</summary>
     public static Problem Internal() =>
         new(500, "internal-error", "The service failed.", "The cause is in the service's log under this traceId. The outcome of a write is not known.");
