@@ -121,32 +121,28 @@ public sealed class TwoJournalsTests : IDisposable
         using (var fixture = new StoreFixture(StoreFixture.Small(data, AtStep)))
         {
             (await fixture.AppendAsync(Entity, new TestEvent("E1"))).LastSeq.ShouldBe(1);
-            await Eventually.BecomesTrueAsync("maintenance rests", () => !Directory.EnumerateFiles(SampleStore.ShardPath(data), "run-*").Any());
             Volatile.Write(ref isFailing, true);
             (await fixture.AppendAsync(Entity, new TestEvent("Failed"))).Status.ShouldBe(AppendStatus.InDoubt);
             await Eventually.BecomesTrueAsync("the shard takes appends again", () => fixture.Store.Troubles.Count == 0);
             (await fixture.AppendAsync(Entity, new TestEvent("E2"))).LastSeq.ShouldBe(2);
         }
 
-        images.Count.ShouldBeGreaterThan(1);
-        foreach (var image in images)
-        {
-            using var opened = new StoreFixture(StoreFixture.Small(image));
-            opened.Store.Troubles.ShouldBeEmpty(image);
-            (await opened.HistoryAsync(Entity))![0].Type.ShouldBe("E1");
-        }
+        using var opened = new StoreFixture(StoreFixture.Small(images.ShouldHaveSingleItem()));
+        opened.Store.Troubles.ShouldBeEmpty();
+        (await opened.HistoryAsync(Entity))![0].Type.ShouldBe("E1");
 
         void AtStep(StoreStep step)
         {
             if (!Volatile.Read(ref isFailing) || Thread.CurrentThread.Name?.StartsWith("warp-writer", StringComparison.Ordinal) != true) return;
-            if (step is StoreStep.MarkTakenBack or StoreStep.MakingJournal or StoreStep.BeforeRow)
+            if (step == StoreStep.MarkTakenBack && images.Count == 0)
             {
-                images.Add(_directory.File($"image-{images.Count}-{step}"));
-                SampleStore.Copy(data, images[^1]);
+                // A copy that maintenance disturbs, which makes the next journal beside it, fails the step, and that is tried again.
+                var image = _directory.File("image");
+                SampleStore.Copy(data, image);
+                images.Add(image);
             }
 
-            if (step != StoreStep.MarkWritten || images.Exists(image => image.EndsWith(nameof(StoreStep.MarkTakenBack), StringComparison.Ordinal))) return;
-            throw new StorageException("The test says that the mark could not be written.");
+            if (step == StoreStep.MarkWritten && images.Count == 0) throw new StorageException("The test says that the mark could not be written.");
         }
     }
 
