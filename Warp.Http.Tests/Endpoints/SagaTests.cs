@@ -240,6 +240,25 @@ public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
     }
 
     [Fact]
+    public async Task An_export_has_the_entitys_own_steps_and_names_nobody_else()
+    {
+        await OpenAsync(Alice, 100);
+        await OpenAsync(Bob, 0);
+        await app.PostAsync(Path, Transfer(Alice, Bob, 7));
+        await app.PostAsync(Path + "-2", Saga(Credit(Bob, 5), Debit(Alice, 500)));
+
+        var lines = (await app.GetAsync($"/v1/entities/{Alice}/export")).ShouldBe(200);
+        var steps = lines.Lines.Where(line => line.TryGetProperty("saga", out _)).ToList();
+        steps.Select(step => step.GetRawText()).ShouldBe([
+            Exported(Id, 0, "COMMITTED", "DONE", "2", 7),
+            Exported(Id + "-2", 1, "COMPENSATED", "REFUSED", "null", 500),
+        ]);
+        lines.Body.ShouldNotContain(Bob);
+        var document = await app.GetAsync($"/v1/entities/{Alice}/export", ("Accept", "application/json"));
+        document["sagas"].EnumerateArray().Select(step => step.GetRawText()).ShouldBe(steps.Select(step => step.GetRawText()));
+    }
+
+    [Fact]
     public async Task The_service_keeps_its_own_entities_to_itself()
     {
         (await app.GetAsync("/v1/entities/warp.sagas/open")).ShouldBeProblem(404, "entity-not-found");
@@ -305,6 +324,11 @@ public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
     private static string Expecting(string step, string expect) => $$"""{{step[..^1].TrimEnd()}},"expect":{{expect}}}""";
 
     private static string Debit(string entity, int amount) => Step(entity, "Debited", "Credited", amount);
+
+    private static string Exported(string saga, int step, string result, string status, string seq, int amount) => $$"""
+        {"saga":"{{saga}}","step":{{step}},"resultType":"{{result}}","status":"{{status}}","seq":{{seq}},"aggregate":"Account","schemaVersion":1,
+        "action":{{Event("Debited", amount)}},"compensation":{{Event("Credited", amount)}} }
+        """.Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal);
 
     /// <summary>What is bought is not given back.</summary>
     private static string Spend(string entity, int amount) => Step(entity, "Debited", "Noted", amount);

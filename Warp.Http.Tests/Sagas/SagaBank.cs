@@ -19,8 +19,11 @@ internal sealed class SagaBank : IDisposable
     private readonly StoreFixture _fixture;
     private readonly List<SagaService> _processes = [];
 
-    public SagaBank(string directory, int shards = 1)
+    private readonly int _inFlight;
+
+    public SagaBank(string directory, int shards = 1, int inFlight = 1000)
     {
+        _inFlight = inFlight;
         _fixture = new StoreFixture(StoreFixture.Small(directory, shards: shards));
         _fixture.Definitions.Put("Account", Encoding.UTF8.GetBytes(Account));
         Restart();
@@ -37,7 +40,7 @@ internal sealed class SagaBank : IDisposable
     {
         Faults = new Faults(_fixture.Registry.AppendAsync);
         Sagas = new SagaService(
-            _fixture.Registry, _fixture.Store, new SagaOptions(), new Limits(), TimeProvider.System, NullLogger.Instance, Faults.AppendAsync);
+            _fixture.Registry, _fixture.Store, new SagaOptions { InFlight = _inFlight }, new Limits(), TimeProvider.System, NullLogger.Instance, Faults.AppendAsync);
         _processes.Add(Sagas);
     }
 

@@ -103,6 +103,29 @@ public sealed class SagaCrashTests : IDisposable
         (await bank.AuditAsync(["user/a", "user/b"])).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task More_sagas_than_may_run_at_once_are_refused_and_one_that_runs_is_joined()
+    {
+        using var bank = new SagaBank(_directory.File("data"), inFlight: 1);
+        await bank.RecoverAsync();
+        (await bank.StartAsync("first", SagaBank.Credit("user/a", 1))).ShouldBe(SagaResult.Committed);
+        bank.Faults.RefuseEntity("user/b");
+        SagaStep[] slow = [SagaBank.Credit("user/a", 1), SagaBank.Credit("user/b", 1)];
+        var running = bank.Sagas.StartAsync("slow", slow, TimeSpan.FromSeconds(60), wait: true).AsTask();
+        await Eventually.BecomesTrueAsync("the saga runs", async () => (await bank.Sagas.FindAsync("slow", CancellationToken.None))?.Steps[0].Status == StepStatus.Done);
+
+        (await bank.Sagas.StartAsync("second", [SagaBank.Credit("user/a", 1)], TimeSpan.FromSeconds(60), wait: true)).Kind.ShouldBe(SagaAnswerKind.TooMany);
+        (await bank.Sagas.StartAsync("slow", [SagaBank.Credit("user/a", 2)], TimeSpan.FromSeconds(60), wait: true)).Kind.ShouldBe(SagaAnswerKind.OtherSteps);
+        (await bank.Sagas.RetryAsync("slow", wait: true)).Kind.ShouldBe(SagaAnswerKind.NotStuck);
+        var joined = bank.Sagas.StartAsync("slow", slow, TimeSpan.FromSeconds(60), wait: true).AsTask();
+        bank.Faults.RefuseEntity("user/nobody");
+
+        (await running).Saga!.Result.ShouldBe(SagaResult.Committed);
+        (await joined).Saga!.Result.ShouldBe(SagaResult.Committed);
+        (await bank.StartAsync("second", SagaBank.Credit("user/a", 1))).ShouldBe(SagaResult.Committed);
+        (await bank.AuditAsync(["user/a", "user/b"])).ShouldBeEmpty();
+    }
+
     /// <summary>One process begins the saga and ends at the given append. False if the saga needed fewer.</summary>
     private static async Task<bool> IsCutAsync(SagaBank bank, string id, int at, bool isLastStored, params SagaStep[] steps)
     {
