@@ -12,7 +12,7 @@ public sealed class SubscriptionKillTests
 {
     private const int Writers = 4;
     private const int Kills = 3;
-    private const int DisconnectsPerLife = 6;
+    private const int DisconnectsPerLife = 5;
 
     private readonly long[] _written = new long[Writers];
     private volatile WarpProcess? _service;
@@ -130,7 +130,7 @@ public sealed class SubscriptionKillTests
         {
             await using var stream = await OpenAsync(client);
             using var ends = stop.Register(stream.Cancel);
-            for (var takes = _random.Next(0, 120); takes > 0; takes--)
+            for (var takes = _random.Next(0, 60); takes > 0; takes--)
                 if (!await TakeAsync(stream)) return;
             Disconnects++;
         }
