@@ -73,7 +73,10 @@ internal static class Problems
 
     public static Problem FoldFailed(FoldFailure failure) => new(422, "fold-failed", "The state can't be folded.", failure.ToString())
     {
-        Extras = [("seq", failure.Seq), ("expression", failure.Expression), ("line", (long)failure.Line), ("column", (long)failure.Column)],
+        // Where no expression is to blame there is no place in one.
+        Extras = failure.Expression is null
+            ? [("seq", failure.Seq), ("expression", null)]
+            : [("seq", failure.Seq), ("expression", failure.Expression), ("line", (long)failure.Line), ("column", (long)failure.Column)],
     };
 
     public static Problem InvariantViolated(InvariantViolation violation) =>
