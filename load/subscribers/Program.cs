@@ -10,7 +10,7 @@ if (Arguments.Parse(args) is not { } arguments)
 }
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-var run = Guid.NewGuid().ToString("N")[..8];
+var run = Random.Shared.Next().ToString("x", CultureInfo.InvariantCulture); // entities of its own: a second run finds new ones
 var memoryBefore = MemoryKb(arguments.Pid);
 var subscribers = new List<EventSocket>();
 var reading = new List<Task>();
