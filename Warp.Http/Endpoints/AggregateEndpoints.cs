@@ -55,7 +55,7 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerab
         Write(json, entry);
 
         // The file may be ahead of the entry by a version that is put just now.
-        WriteVersions(json, definitions.ReadVersions(name, Math.Min(before ?? int.MaxValue, entry.Version + 1), VersionsMax, VersionBytesMax));
+        WriteVersions(json, name, definitions.ReadVersions(name, Math.Min(before ?? int.MaxValue, entry.Version + 1), VersionsMax, VersionBytesMax));
         JsonReply.Write(context.Response, json);
     }
 
@@ -142,7 +142,7 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerab
     }
 
     /// <summary>Adds the versions to what was written, newest first.</summary>
-    private static void WriteVersions(JsonBuffer json, AggregateVersions page)
+    private static void WriteVersions(JsonBuffer json, string name, AggregateVersions page)
     {
         json.Truncate(json.Length - 1);
         json.Raw(",\"versions\":["u8);
@@ -160,7 +160,7 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerab
         }
 
         json.Raw("],\"next\":"u8);
-        if (page.Next is { } next) json.Number(next);
+        if (page.Next is { } next) json.Text(string.Create(CultureInfo.InvariantCulture, $"/v1/aggregates/{name}?before={next}"));
         else json.Raw("null"u8);
         json.Raw((byte)'}');
     }

@@ -73,7 +73,10 @@ internal static class Problems
 
     public static Problem FoldFailed(FoldFailure failure) => new(422, "fold-failed", "The state can't be folded.", failure.ToString())
     {
-        Extras = [("seq", failure.Seq), ("expression", failure.Expression), ("line", (long)failure.Line), ("column", (long)failure.Column)],
+        // Where no expression is to blame there is no place in one.
+        Extras = failure.Expression is null
+            ? [("seq", failure.Seq), ("expression", null)]
+            : [("seq", failure.Seq), ("expression", failure.Expression), ("line", (long)failure.Line), ("column", (long)failure.Column)],
     };
 
     public static Problem InvariantViolated(InvariantViolation violation) =>
@@ -105,6 +108,9 @@ internal static class Problems
 
     public static Problem ShuttingDown() =>
         new(503, "shutting-down", "The service is stopping.", "Send what has no reply yet again, to the restarted service.") { Retryable = true, RetryAfterSeconds = 5 };
+
+    public static Problem TooManySubscriptions(int max) =>
+        new(503, "overloaded", "The service takes no more for now.", $"{max} subscriptions are open, as many as there may be (subscriptions).") { Retryable = true, RetryAfterSeconds = 5 };
 
     /// <summary>Says nothing of the cause: that stands in the log under the same trace id.</summary>
     public static Problem Internal() =>

@@ -135,7 +135,7 @@ public sealed partial class EntityRegistry
     internal async ValueTask<EraseStatus> EraseAsync(ReadOnlyMemory<byte> name, Guid receiptId, CancellationToken cancellation)
     {
         var shard = Store.ShardOf(name.Span);
-        if (shard.Damage is { } damage) throw new ShardUnavailableException(damage);
+        if (shard.Damage is { } damage) throw new ShardUnavailableException(damage) { IsTransient = false };
         var erase = new EraseCommand(receiptId);
         while (!Post(shard, name.Span, erase)) await Task.Delay(TimeSpan.FromMilliseconds(1), Time, cancellation);
         return await erase.Done.WaitAsync(cancellation);
