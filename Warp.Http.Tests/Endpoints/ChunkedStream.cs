@@ -57,7 +57,7 @@ internal sealed class ChunkedStream(Stream wire) : Stream
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         var bytes = new byte[buffer.Length];
-        var read = await ReadAsync(bytes, 0, bytes.Length, cancellationToken);
+        var read = await Task.Run(() => Read(bytes, 0, bytes.Length), cancellationToken);
         bytes.AsSpan(0, read).CopyTo(buffer.Span);
         return read;
     }

@@ -106,7 +106,7 @@ internal sealed class StreamCutRun(int cuts, int seed, string? serviceDirectory 
         var buffer = new byte[16 * 1024];
         try
         {
-            while (await socket.ReceiveAsync(buffer.AsMemory()) is > 0 and var read) received.Write(buffer, 0, read);
+            while (await socket.ReceiveAsync(buffer.AsMemory()) is > 0 and var read) await received.WriteAsync(buffer.AsMemory(0, read));
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {

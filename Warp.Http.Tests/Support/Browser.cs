@@ -167,7 +167,7 @@ internal sealed class Browser : IAsyncDisposable
         do
         {
             received = await _socket.ReceiveAsync(buffer.AsMemory(), cancellation);
-            message.Write(buffer, 0, received.Count);
+            await message.WriteAsync(buffer.AsMemory(0, received.Count), cancellation);
         }
         while (!received.EndOfMessage);
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Warp.Http.Events;
+using Warp.Http.Sagas;
 using Warp.Http.Subscriptions;
 
 namespace Warp.Http.Endpoints;
@@ -13,6 +14,7 @@ internal static class EndpointSetup
         services.AddOptions<StreamOptions>().Bind(configuration.GetSection(StreamOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IValidateOptions<Limits>>(new KnownKeys<Limits>(configuration.GetSection(Limits.Section)));
         services.AddSingleton<IValidateOptions<StreamOptions>>(new KnownKeys<StreamOptions>(configuration.GetSection(StreamOptions.Section)));
+        services.AddSingleton<IValidateOptions<SagaOptions>>(new KnownKeys<SagaOptions>(configuration.GetSection(SagaOptions.Section)));
         services.AddOptions<SubscriptionOptions>().Bind(configuration.GetSection(SubscriptionOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IValidateOptions<SubscriptionOptions>>(new KnownKeys<SubscriptionOptions>(configuration.GetSection(SubscriptionOptions.Section)));
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<Limits>>().Value);
@@ -22,6 +24,7 @@ internal static class EndpointSetup
         services.AddSingleton<EntityEndpoints>().AddSingleton<ErasureEndpoints>().AddSingleton<StreamEndpoint>();
         services.AddSingleton<SubscriptionHub>().AddSingleton<SubscribeEndpoints>();
         services.AddSingleton<Expectations>().AddSingleton<DiffEndpoint>().AddSingleton<AggregateEndpoints>().AddSingleton<TryEndpoint>();
+        services.AddSingleton<SagaEndpoints>().AddSingleton<SagaJson>();
         services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>().AddSingleton<VerifyEndpoints>();
         services.AddHostedService<VerifyAtStart>();
         return services.AddWarpMetrics().AddRouting();
@@ -43,6 +46,7 @@ internal static class EndpointSetup
         app.UseRouting();
         app.MapEntities();
         app.MapAggregates();
+        app.MapSagas();
         app.MapOperations();
     }
 }

@@ -1,10 +1,11 @@
 using Warp.Http.Events;
+using Warp.Http.Sagas;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
 
 /// <summary><c>/health/live</c> (the process answers) and <c>/health/ready</c> (it takes appends and reads).</summary>
-internal sealed class HealthEndpoints(Store store)
+internal sealed class HealthEndpoints(Store store, SagaService sagas)
 {
     public static Task LiveAsync(HttpContext context)
     {
@@ -16,7 +17,8 @@ internal sealed class HealthEndpoints(Store store)
 
     public Task ReadyAsync(HttpContext context)
     {
-        var parts = store.Troubles ?? [];
+        List<string> parts = [.. store.Troubles];
+        if (sagas.Trouble is { } stuck) parts.Add(stuck);
         if (!store.IsServing)
         {
             return ProblemWriter.WriteAsync(context, new Problem(503, "shard-unavailable", "The service is not ready.", "No shard takes appends and reads.")

@@ -1,10 +1,11 @@
 using Warp.Http.Entities;
+using Warp.Http.Sagas;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Erasure;
 
 /// <summary>Erases entities (GDPR Art. 17): fences the life in its own log, then follows its removal from every store.</summary>
-public sealed class EraseService(EntityRegistry registry, Store store, TimeProvider time)
+public sealed class EraseService(EntityRegistry registry, Store store, PartyErasure parties, TimeProvider time)
 {
     /// <summary>How long a caller waits for the files to be clean before it is told that this goes on in the background.</summary>
     private static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(10);
@@ -14,49 +15,54 @@ public sealed class EraseService(EntityRegistry registry, Store store, TimeProvi
     public async ValueTask<EraseReceipt?> EraseAsync(ReadOnlyMemory<byte> name, CancellationToken cancellation)
     {
         var receiptId = Guid.CreateVersion7(time.GetUtcNow());
+        var shard = store.ShardOf(name.Span);
         switch (await registry.EraseAsync(name, receiptId, cancellation))
         {
             case EraseStatus.Nothing:
-                return store.ShardOf(name.Span).Tombstones.TryFind(store.TagOf(name.Span), out var earlier) ? ReceiptOf(earlier) : null;
+                return shard.Tombstones.TryFind(store.TagOf(name.Span), out var earlier) ? await ReceiptOfAsync(shard.Index, earlier, cancellation) : null;
             case EraseStatus.Unavailable:
                 throw new ShardUnavailableException("Whether the erasure was recorded is not known; ask again.") { IsTransient = true };
         }
 
-        var tombstones = store.ShardOf(name.Span).Tombstones;
+        if (!shard.Tombstones.TryFind(receiptId, out var tombstone)) return null;
         try
         {
-            await tombstones.WhenComplete(receiptId).WaitAsync(WaitMax, time, cancellation);
+            await Task.WhenAll(shard.Tombstones.WhenComplete(receiptId), parties.EraseAsync(shard.Index, tombstone, cancellation)).WaitAsync(WaitMax, time, cancellation);
         }
-        catch (TimeoutException)
+        catch (Exception e) when (e is TimeoutException or ShardUnavailableException)
         {
             // The receipt says complete: false, and GET /v1/erasures/{receiptId} tells when it is done.
         }
 
-        return tombstones.TryFind(receiptId, out var tombstone) ? ReceiptOf(tombstone) : null;
+        return shard.Tombstones.TryFind(receiptId, out tombstone) ? await ReceiptOfAsync(shard.Index, tombstone, cancellation) : null;
     }
 
-    public ValueTask<EraseReceipt?> FindReceiptAsync(string receiptId, CancellationToken cancellation)
+    public async ValueTask<EraseReceipt?> FindReceiptAsync(string receiptId, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        if (!Guid.TryParseExact(receiptId, "N", out var id)) return ValueTask.FromResult<EraseReceipt?>(null);
-        foreach (var shard in store.AllShards)
-            if (shard.Tombstones.TryFind(id, out var tombstone)) return ValueTask.FromResult<EraseReceipt?>(ReceiptOf(tombstone));
-        return ValueTask.FromResult<EraseReceipt?>(null);
+        if (!Guid.TryParseExact(receiptId, "N", out var id)) return null;
+        for (var shard = 0; shard < store.Shards; shard++)
+            if (store.AllShards[shard].Tombstones.TryFind(id, out var tombstone)) return await ReceiptOfAsync(shard, tombstone, cancellation);
+        return null;
     }
 
-    private static EraseReceipt ReceiptOf(in Tombstone tombstone) => new(
-        tombstone.ReceiptId.ToString("N"),
-        tombstone.ErasedAtMs,
-        tombstone.Events,
-        new Dictionary<string, string>(StringComparer.Ordinal)
-        {
-            ["log"] = tombstone.Complete ? "erased" : "erasing",
-            ["keys"] = "none",
-            ["snapshots"] = "none",
-            ["projections"] = "none",
-            ["sagas"] = "none",
-            ["subscriptions"] = "closed",
-        },
-        tombstone.Complete,
-        DestroyKeyBackupsBeforeMs: null);
+    private async ValueTask<EraseReceipt> ReceiptOfAsync(int shard, Tombstone tombstone, CancellationToken cancellation)
+    {
+        var sagas = await parties.DescribeAsync(shard, tombstone, cancellation);
+        return new EraseReceipt(
+            tombstone.ReceiptId.ToString("N"),
+            tombstone.ErasedAtMs,
+            tombstone.Events,
+            new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["log"] = tombstone.Complete ? "erased" : "erasing",
+                ["keys"] = "none",
+                ["snapshots"] = "none",
+                ["projections"] = "none",
+                ["sagas"] = sagas,
+                ["subscriptions"] = "closed",
+            },
+            tombstone.Complete && sagas is not "erasing",
+            DestroyKeyBackupsBeforeMs: null);
+    }
 }
