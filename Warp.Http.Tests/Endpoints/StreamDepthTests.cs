@@ -15,8 +15,10 @@ namespace Warp.Http.Tests.Endpoints;
 /// <summary>What stands in a stream's way stops the reading of its socket: no line is refused, and what is held for it is bounded.</summary>
 public sealed class StreamDepthTests
 {
-    /// <summary>More than the kernel's buffers hold on both sides and both ways, by far.</summary>
-    private const int Lines = 160_000;
+    /// <summary>With names of 200 characters, in lines and replies: 30 MB each way, far more than the kernel's buffers hold.</summary>
+    private const int Lines = 100_000;
+
+    private static readonly string LongName = new('n', 200);
 
     [Fact]
     public async Task While_the_disk_stalls_a_stream_is_held_and_afterwards_every_line_is_answered()
@@ -124,7 +126,7 @@ public sealed class StreamDepthTests
             {
                 chunk.Clear();
                 for (var i = line; i < line + LinesPerChunk; i++)
-                    chunk.Append(CultureInfo.InvariantCulture, $"{{\"entity\":\"user/{i % 1000}\",\"type\":\"T\",\"payload\":{{\"n\":{i},\"text\":\"a payload of some length\"}}}}\n");
+                    chunk.Append(CultureInfo.InvariantCulture, $"{{\"entity\":\"user/{LongName}{i % 1000}\",\"type\":\"T\",\"payload\":{i}}}\n");
                 await SendAsync(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{chunk.Length:x}\r\n{chunk}\r\n")));
             }
 

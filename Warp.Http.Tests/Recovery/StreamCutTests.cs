@@ -141,6 +141,7 @@ public sealed class StreamCutTests(ITestOutputHelper output)
 
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
         {
+            await stream.FlushAsync(); // else the client may keep the request's head until the first line
             while (await _lines.WaitToReadAsync())
             {
                 while (_lines.TryRead(out var line)) await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(line));
