@@ -11,6 +11,7 @@ export function parser(onMessage) {
   let event = '';
   let data = null;
   let isFirst = true;
+  let isAfterReturn = false; // a \n that follows belongs to the line's end that was seen already
 
   const take = line => {
     if (line === '') {
@@ -40,11 +41,13 @@ export function parser(onMessage) {
     let start = 0;
     for (let at = 0; at < rest.length; at++) {
       const c = rest[at];
-      if (c !== '\n' && c !== '\r') continue;
-      if (c === '\r' && at + 1 === rest.length) break; // its \n may come with the next piece
-      take(rest.slice(start, at));
-      if (c === '\r' && rest[at + 1] === '\n') at++;
-      start = at + 1;
+      if (c === '\n' && isAfterReturn && at === start) start++;
+      else if (c === '\n' || c === '\r') {
+        take(rest.slice(start, at));
+        start = at + 1;
+      }
+
+      isAfterReturn = c === '\r';
     }
 
     rest = rest.slice(start);
