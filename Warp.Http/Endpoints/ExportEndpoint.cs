@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using Warp.Http.Entities;
 using Warp.Http.Events;
+using Warp.Http.Sagas;
 
 namespace Warp.Http.Endpoints;
 
@@ -9,7 +10,7 @@ namespace Warp.Http.Endpoints;
 /// <c>GET /v1/entities/{kind}/{id}/export</c>: everything held about the entity, as it was when the export began. A file that is cut off
 /// lacks the end line, one that was altered fails its hash.
 /// </summary>
-internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, TimeProvider clock)
+internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, SagaService sagas, TimeProvider clock)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -50,6 +51,17 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Ti
             await pages.SendIfLongAsync();
         }
 
+        if (!isNdjson) json.Raw("],\"projections\":[],\"sagas\":["u8);
+        var isFirst = true;
+        await foreach (var (saga, kept) in sagas.StepsOfAsync(actor.Name.Memory, context.RequestAborted))
+        {
+            if (!isNdjson && !isFirst) json.Raw((byte)',');
+            isFirst = false;
+            SagaJson.WriteExported(json, saga, kept);
+            if (isNdjson) json.Raw((byte)'\n');
+            await pages.SendIfLongAsync();
+        }
+
         if (isNdjson)
         {
             await pages.SendAsync();
@@ -57,7 +69,7 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Ti
         }
         else
         {
-            json.Raw("],\"projections\":[],\"sagas\":[],\"end\":true}"u8);
+            json.Raw("],\"end\":true}"u8);
         }
 
         context.Response.BodyWriter.Write(json.Written);
