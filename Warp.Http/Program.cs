@@ -3,6 +3,7 @@ using Warp.Http.Endpoints;
 using Warp.Http.Entities;
 using Warp.Http.Erasure;
 using Warp.Http.Events;
+using Warp.Http.Projections;
 using Warp.Http.Storage;
 
 if (CommandLine.Answer(args) is { } exitCode) return exitCode;
@@ -32,6 +33,7 @@ try
     builder.Services.AddSingleton<EntityRegistry>();
     builder.Services.AddSingleton<Passivation>().AddHostedService(provider => provider.GetRequiredService<Passivation>());
     builder.Services.AddHostedService<BackgroundFolds>();
+    builder.Services.AddProjections(builder.Configuration);
     builder.Services.AddSingleton<EraseService>();
     builder.Services.AddWarpEndpoints(builder.Configuration);
 

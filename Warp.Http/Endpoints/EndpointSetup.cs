@@ -18,6 +18,7 @@ internal static class EndpointSetup
         services.AddSingleton<AppendEndpoint>().AddSingleton<HistoryEndpoint>().AddSingleton<StateEndpoint>().AddSingleton<ExportEndpoint>();
         services.AddSingleton<EntityEndpoints>().AddSingleton<ErasureEndpoints>().AddSingleton<StreamEndpoint>();
         services.AddSingleton<Expectations>().AddSingleton<DiffEndpoint>().AddSingleton<AggregateEndpoints>().AddSingleton<TryEndpoint>();
+        services.AddSingleton<ProjectionJson>().AddSingleton<ProjectionEndpoints>();
         services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>().AddSingleton<VerifyEndpoints>();
         services.AddHostedService<VerifyAtStart>();
         return services.AddWarpMetrics().AddRouting();
@@ -39,6 +40,7 @@ internal static class EndpointSetup
         app.UseRouting();
         app.MapEntities();
         app.MapAggregates();
+        app.MapProjections();
         app.MapOperations();
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using Warp.Http.Entities;
 using Warp.Http.Events;
+using Warp.Http.Projections;
 
 namespace Warp.Http.Endpoints;
 
@@ -9,7 +10,7 @@ namespace Warp.Http.Endpoints;
 /// <c>GET /v1/entities/{kind}/{id}/export</c>: everything held about the entity, as it was when the export began. A file that is cut off
 /// lacks the end line, one that was altered fails its hash.
 /// </summary>
-internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, TimeProvider clock)
+internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Projector projections, TimeProvider clock)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -50,6 +51,8 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Ti
             await pages.SendIfLongAsync();
         }
 
+        if (!isNdjson) json.Raw("],\"projections\":["u8);
+        await WriteRowsAsync(json, description.Life, pages, isNdjson, context.RequestAborted);
         if (isNdjson)
         {
             await pages.SendAsync();
@@ -57,7 +60,7 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Ti
         }
         else
         {
-            json.Raw("],\"projections\":[],\"sagas\":[],\"end\":true}"u8);
+            json.Raw("],\"sagas\":[],\"end\":true}"u8);
         }
 
         context.Response.BodyWriter.Write(json.Written);
@@ -96,6 +99,19 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Ti
         json.Raw(",\"problem\":"u8);
         ProblemWriter.WriteJson(json, problem!, context);
         json.Raw((byte)'}');
+    }
+
+    private async ValueTask WriteRowsAsync(JsonBuffer json, Life life, EventPages pages, bool isNdjson, CancellationToken cancellation)
+    {
+        var isFirst = true;
+        await foreach (var (table, row) in projections.ReadRowsAsync(life, cancellation))
+        {
+            if (!isNdjson && !isFirst) json.Raw((byte)',');
+            isFirst = false;
+            ProjectionJson.Write(json, table, row);
+            if (isNdjson) json.Raw((byte)'\n');
+            await pages.SendIfLongAsync();
+        }
     }
 
     private static void WriteEnd(JsonBuffer json, long events, IncrementalHash hash)

@@ -1,10 +1,11 @@
 using Warp.Http.Events;
+using Warp.Http.Projections;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
 
 /// <summary><c>/health/live</c> (the process answers) and <c>/health/ready</c> (it takes appends and reads).</summary>
-internal sealed class HealthEndpoints(Store store)
+internal sealed class HealthEndpoints(Store store, Projector projector)
 {
     public static Task LiveAsync(HttpContext context)
     {
@@ -16,7 +17,7 @@ internal sealed class HealthEndpoints(Store store)
 
     public Task ReadyAsync(HttpContext context)
     {
-        var parts = store.Troubles ?? [];
+        IReadOnlyList<string> parts = [.. store.Troubles, .. projector.Troubles];
         if (!store.IsServing)
         {
             return ProblemWriter.WriteAsync(context, new Problem(503, "shard-unavailable", "The service is not ready.", "No shard takes appends and reads.")
