@@ -1,21 +1,114 @@
 #!/usr/bin/env bash
-# Loads an event log through POST /v1/events, a line an event, and says how fast that went and what was refused.
+# Measures POST /v1/events: single events, each a line of its own, over 4 connections with thousands of lines in flight, against lines of 500
+# events, in turns. The client (load/stream-client) checks every reply, and shares all processors with the service, as in the promise.
 #
-#   load/stream.sh [url=http://localhost:9090] [lines=100000]
+#   load/stream.sh [--quick]
+#
+#   --quick   1 round of 3 s, to see that it works; its figures are not to be quoted
+#
+# Needs curl and the .NET SDK. Writes load/results/<date>-<commit>-stream.md.
+# LOAD_DATA names the directory for the data (default: a temporary one), LOAD_PORT the first of two ports (default: 19094).
+# LOAD_BASE names a directory with another build's Warp.Http.dll: it is measured in turns with this one, in the same rounds.
 set -euo pipefail
-url=${1:-http://localhost:9090}
-lines=${2:-100000}
-here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+cd "$(dirname "$0")"
 
-"$here/sample-log.sh" "$lines" >"$work/log.ndjson" # written first: generating must not be timed
-seconds=$(curl -sS --fail-with-body -X POST -T "$work/log.ndjson" -H 'Content-Type: application/x-ndjson' \
-  -o "$work/replies.ndjson" -w '%{time_total}' "$url/v1/events") || { cat "$work/replies.ndjson" >&2; exit 1; }
-replies=$(wc -l <"$work/replies.ndjson")
-problems=$(grep -c '"problem"' "$work/replies.ndjson" || true)
-bytes=$(wc -c <"$work/log.ndjson")
-awk -v lines="$lines" -v replies="$replies" -v problems="$problems" -v seconds="$seconds" -v bytes="$bytes" 'BEGIN {
-  printf "%d lines (%.1f MB) in %.2f s: %.0f lines/s; ", lines, bytes / 1e6, seconds, lines / seconds
-  printf "%d replies, %d problems\n", replies, problems
-  exit replies != lines || problems > 0 }'
+rounds=5 seconds=8 warmup=8 suffix=
+case "${1:-}" in
+  '') ;;
+  --quick) rounds=1 seconds=3 warmup=3 suffix=-quick ;;
+  *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+
+work=$(mktemp -d ${LOAD_DATA:+-p "$LOAD_DATA"})
+pids=()
+stop() {
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+  rm -rf "$work"
+}
+trap stop EXIT
+
+dotnet build -c Release ../Warp.Http -v quiet -nologo
+dotnet build -c Release stream-client -v quiet -nologo
+client=$PWD/stream-client/bin/Release/net10.0/Warp.Http.StreamClient.dll
+
+builds=(this)
+declare -A assembly=([this]=$PWD/../Warp.Http/bin/Release/net10.0/Warp.Http.dll) port pid
+if [ -n "${LOAD_BASE:-}" ]; then
+  builds=(base this)
+  assembly[base]=$LOAD_BASE/Warp.Http.dll
+fi
+
+next=${LOAD_PORT:-19094}
+for build in "${builds[@]}"; do
+  port[$build]=$next
+  next=$((next + 2))
+  # From a directory of its own, so that no settings file of the tree has a say.
+  (cd "$work" && ASPNETCORE_URLS=http://127.0.0.1:${port[$build]} Warp__Http2Url=http://127.0.0.1:$((port[$build] + 1)) \
+    Warp__DataDirectory=$work/data-$build exec dotnet "${assembly[$build]}") </dev/null >"$work/$build.log" 2>&1 &
+  pid[$build]=$!
+  pids+=($!)
+  tries=0
+  until curl -fsS -o /dev/null "http://127.0.0.1:${port[$build]}/health/ready" 2>/dev/null; do
+    ((++tries <= 150)) || { echo "The service does not answer:" >&2; cat "$work/$build.log" >&2; exit 1; }
+    sleep 0.2
+  done
+done
+
+table=
+value() { sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" <<<"$result"; }
+declare -A rates
+measure() { # title, build, round, arguments of the client
+  local title=$1 build=$2 round=$3 to=$((port[$2]))
+  shift 3
+  [[ " $* " == *' h2 '* ]] && to=$((to + 1))
+  result=$(dotnet "$client" --url "http://127.0.0.1:$to" --service-pid "${pid[$build]}" --warmup "$warmup" --seconds "$seconds" "$@") || exit 1
+  rates[$title/$build]+=" $(value rate)"
+  local line="| $title | $build | $round | $(value rate) | $(value p50_ms) | $(value p99_ms) | $(value service_us) | $(value client_us) |"
+  echo "$line"
+  table+=$line$'\n'
+}
+median() { tr ' ' '\n' <<<"$1" | sed '/^$/d' | sort -n | awk '{ v[NR] = $1 } END { printf "%.0f", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+head='| what | build | round | events/s | p50 ms | p99 ms | service µs/event | client µs/event |
+|---|---|---|---|---|---|---|---|'
+echo "$head"
+for ((round = 1; round <= rounds; round++)); do
+  for build in "${builds[@]}"; do
+    measure 'HTTP/1.1, single' "$build" "$round" --transport h1
+    measure 'HTTP/2, single' "$build" "$round" --transport h2
+    measure 'HTTP/2, single, 256 in flight' "$build" "$round" --transport h2 --window 256
+    measure 'HTTP/1.1 requests of 4096 lines' "$build" "$round" --transport requests
+    measure 'HTTP/2, lines of 500' "$build" "$round" --transport h2 --batch 500 --window 64
+  done
+done
+
+medians=
+for key in 'HTTP/1.1, single' 'HTTP/2, single' 'HTTP/2, single, 256 in flight' 'HTTP/1.1 requests of 4096 lines' 'HTTP/2, lines of 500'; do
+  for build in "${builds[@]}"; do
+    rate=$(median "${rates[$key/$build]}") batch=$(median "${rates[HTTP/2, lines of 500/$build]}")
+    medians+="| $key | $build | $rate | $(awk -v a="$rate" -v b="$batch" 'BEGIN { printf "%.3f", a / b }') |"$'\n'
+  done
+done
+printf '\n| median | build | events/s | of lines of 500 |\n|---|---|---|---|\n%s\n' "$medians"
+
+processor=$(lscpu | sed -n 's/^Model name: *//p' | sed -n 1p)
+commit=$(git rev-parse --short HEAD)
+[ -z "$(git status --porcelain -- .. ':!results')" ] || commit+=-dirty
+report=results/$(date -u +%F)-$commit-stream$suffix.md
+mkdir -p results
+cat >"$report" <<REPORT
+# Streaming append, $(date -u +%F), commit $commit
+
+- machine: $processor, $(nproc) processors, Linux $(uname -r); load average before the end: $(cut -d' ' -f1-3 /proc/loadavg)
+- disk: $(findmnt -no FSTYPE -T "$work")
+- client: load/stream-client on the same machine, 4 connections, 10,000 entities, 4096 lines in flight each where nothing else is said; every reply checked
+- $rounds rounds of $seconds s after $warmup s each
+- promised: 300,000 single events/s, each acknowledged on its own and durable
+
+| median | build | events/s | of lines of 500 |
+|---|---|---|---|
+$medians
+$head
+$table
+REPORT
+echo "written: load/$report"

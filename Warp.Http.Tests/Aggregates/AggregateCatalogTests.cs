@@ -28,8 +28,8 @@ public sealed class AggregateCatalogTests : IDisposable
         catalog.Current.Find("Account").ShouldBeSameAs(replaced.Entry);
         catalog.Current.Find("Account"u8).ShouldBeSameAs(replaced.Entry);
         catalog.Current.Find("account").ShouldBeNull();
-        catalog.ReadVersions("Account").Select(v => (v.Version, v.WrittenAtMs, Encoding.UTF8.GetString(v.Source.Span))).ShouldBe(
-            [(1, 1_000, """{"initial":{"a":1,"b":2}}"""), (2, 2_000, """{"initial":{"a":1}}""")]);
+        catalog.ReadVersions("Account").Versions.Select(v => (v.Version, v.WrittenAtMs, Encoding.UTF8.GetString(v.Source.Span))).ShouldBe(
+            [(2, 2_000, """{"initial":{"a":1}}"""), (1, 1_000, """{"initial":{"a":1,"b":2}}""")]);
     }
 
     [Fact]
@@ -79,17 +79,17 @@ public sealed class AggregateCatalogTests : IDisposable
         {
             Put(catalog, "A", "{}");
             Put(catalog, "A", """{"strict":true}""");
-            catalog.Delete("A").ShouldBeTrue();
-            catalog.Delete("A").ShouldBeFalse();
+            catalog.Delete("A").Status.ShouldBe(DeleteStatus.Deleted);
+            catalog.Delete("A").Status.ShouldBe(DeleteStatus.NotDefined);
             catalog.Current.Find("A").ShouldBeNull();
-            catalog.ReadVersions("A").ShouldBeEmpty();
+            catalog.ReadVersions("A").Versions.ShouldBeEmpty();
         }
 
         using var again = Open();
         again.Current.All.ShouldBeEmpty();
         var recreated = Put(again, "A", """{"strict":true}""");
         (recreated.Status, recreated.Entry!.Version).ShouldBe((PutStatus.Created, 3));
-        again.ReadVersions("A").ShouldHaveSingleItem().Version.ShouldBe(3);
+        again.ReadVersions("A").Versions.ShouldHaveSingleItem().Version.ShouldBe(3);
     }
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class AggregateCatalogTests : IDisposable
         var ambiguous = catalog.Current.ResolveDefault("user"u8);
         (ambiguous.Name, ambiguous.Entry).ShouldBe(("", null));
         ambiguous.Conflict.ShouldBe(["Account", "Person"]);
-        catalog.Delete("Account").ShouldBeTrue();
+        catalog.Delete("Account").Status.ShouldBe(DeleteStatus.Deleted);
         catalog.Current.ResolveDefault("user"u8).Name.ShouldBe("Person");
     }
 
@@ -152,6 +152,60 @@ public sealed class AggregateCatalogTests : IDisposable
         }
 
         Put(catalog, "A", """{"strict":true}""").Entry!.Version.ShouldBe(2);
+    }
+
+    [Fact]
+    public void Versions_are_read_newest_first_page_by_page_within_bytes()
+    {
+        using var catalog = Open();
+        for (var i = 1; i <= 7; i++) Put(catalog, "A", $$"""{"initial":{"a":"{{new string('x', 1_000 * i)}}"} }""");
+        Page(int.MaxValue, 3, long.MaxValue).ShouldBe("7,6,5 then 5");
+        Page(5, 3, long.MaxValue).ShouldBe("4,3,2 then 2");
+        Page(2, 3, long.MaxValue).ShouldBe("1 then ");
+        Page(1, 3, long.MaxValue).ShouldBe(" then ");
+        Page(int.MaxValue, 100, 100).ShouldBe("7 then 7", "one at least");
+        Page(4, 100, 5_100).ShouldBe("3,2 then 2");
+
+        string Page(int before, int countMax, long bytesMax)
+        {
+            var page = catalog.ReadVersions("A", before, countMax, bytesMax);
+            return $"{string.Join(',', page.Versions.Select(v => v.Version))} then {page.Next}";
+        }
+    }
+
+    [Fact]
+    public async Task Versions_are_read_while_a_write_waits()
+    {
+        using var catalog = Open(busySeconds: 30);
+        Put(catalog, "A", "{}");
+        using var other = Connect();
+        Run(other, "BEGIN IMMEDIATE");
+        var put = Task.Run(() => Put(catalog, "A", """{"strict":true}"""), TestContext.Current.CancellationToken);
+
+        catalog.ReadVersions("A").Versions.ShouldHaveSingleItem().Version.ShouldBe(1);
+        put.IsCompleted.ShouldBeFalse();
+        Run(other, "ROLLBACK");
+        await put.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        catalog.ReadVersions("A").Versions.Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public void The_check_finds_damage_and_takes_no_passing_trouble_for_it()
+    {
+        using var catalog = Open(busySeconds: 1);
+        Put(catalog, "A", "{}");
+        catalog.Check().ShouldBeNull();
+        using (var other = Connect())
+        {
+            Run(other, "BEGIN EXCLUSIVE");
+            catalog.Check().ShouldBeNull("a locked file is not damaged");
+            Run(other, "ROLLBACK");
+            Run(other, "UPDATE definition SET written_ms = 7");
+        }
+
+        var damage = catalog.Check().ShouldNotBeNull();
+        damage.ShouldContain("definitions.db is damaged");
+        damage.ShouldNotContain(_directory);
     }
 
     [Theory]

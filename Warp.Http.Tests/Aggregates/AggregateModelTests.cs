@@ -16,6 +16,9 @@ public sealed class AggregateModelTests : IDisposable
 {
     private const int EventsMax = 160;
 
+    /// <summary>Events between two stored states: few, so that states are begun at stored ones all the time.</summary>
+    private const int StoreEvents = 8;
+
     private static readonly string[] Aggregates = ["A", "B", "C", "Default", "Undefined"];
 
     private readonly TempDirectory _directory = new("aggregates");
@@ -27,6 +30,7 @@ public sealed class AggregateModelTests : IDisposable
     private string _data = "";
     private string[] _entities = [];
     private int _step;
+    private int _begunAtStored;
 
     public void Dispose()
     {
@@ -41,7 +45,10 @@ public sealed class AggregateModelTests : IDisposable
         var rounds = TestRun.Rounds("WARP_TEST_AGGREGATE_ROUNDS", 10);
         for (var round = 0; round < rounds; round++) await RunAsync(random.Next(), ModelDefects.None, steps: 300);
 
+        TestContext.Current.TestOutputHelper?.WriteLine($"{_begunAtStored} states were begun at stored ones.");
+
         // Otherwise the run would compare little.
+        _begunAtStored.ShouldBeGreaterThan(rounds * 2, "states that were begun at stored ones");
         foreach (var status in (AppendStatus[])[AppendStatus.Appended, AppendStatus.SeqMismatch, AppendStatus.ConditionFalse, AppendStatus.FoldFailed, AppendStatus.InvariantViolated])
             _seen.Contains($"append {status}").ShouldBeTrue($"no append was answered {status}");
         foreach (var status in (StateStatus[])[StateStatus.Found, StateStatus.FoldFailed, StateStatus.NoSuchAggregate])
@@ -74,6 +81,18 @@ public sealed class AggregateModelTests : IDisposable
         Assert.Fail($"Nothing differed between the service and a model that has the defect {defect}.");
     }
 
+    /// <summary>Defects of the service that the comparison must notice: they are in what is stored of states, which no answer shows.</summary>
+    [Theory]
+    [InlineData("a state that another definition folded is taken")]
+    [InlineData("a stored state is taken for one of a later seq")]
+    public async Task A_defect_in_stored_states_is_noticed(string defect)
+    {
+        using var mutant = AssemblyMutant.OfService();
+        if (defect.StartsWith("a state", StringComparison.Ordinal)) mutant.MakeBodyReturn("Warp.Http.Entities.StateFold", "FingerprintOf", 1L);
+        else mutant.OffBy("Warp.Http.Entities.StateFold", "Restore", "get_Seq", 1);
+        (await TestsUnderMutant.PassesAsync(mutant, $"*{nameof(States_and_refusals_are_those_of_a_plain_interpreter)}")).ShouldBeFalse("the test passes with the defect");
+    }
+
     private async Task RunAsync(int seed, ModelDefects defects, int steps)
     {
         _random = new Random(seed);
@@ -103,10 +122,17 @@ public sealed class AggregateModelTests : IDisposable
             case < 74: await CheckAsync(entity, Aggregate(), where); break;
             case < 82: await TravelAsync(entity, Aggregate(), where); break;
             case < 88: await DiffAsync(entity, Aggregate(), where); break;
-            case < 96: _fixture.Passivation.Sweep(); break;
+            case < 94: _fixture.Passivation.Sweep(); break;
+            case < 96: await StoreAsync(entity); break;
             case < 98: await _fixture.SealAsync(); break;
             default: Reopen(); break;
         }
+    }
+
+    /// <summary>As the background does it, for an entity that grows.</summary>
+    private async Task StoreAsync(string entity)
+    {
+        if ((await _fixture.FindAsync(entity)).Actor is { } actor) await actor.StoreStatesAsync(CancellationToken.None);
     }
 
     private string Aggregate() => Aggregates[_random.Next(Aggregates.Length)];
@@ -114,7 +140,7 @@ public sealed class AggregateModelTests : IDisposable
     private void Reopen()
     {
         _fixture?.Dispose();
-        _fixture = new StoreFixture(StoreFixture.Small(_data), memoryBytes: _random.Next(2) == 0 ? 0 : 1 << 28);
+        _fixture = new StoreFixture(StoreFixture.Small(_data), memoryBytes: _random.Next(2) == 0 ? 0 : 1 << 28, storeStateEvents: StoreEvents);
     }
 
     private void Redefine(string where)
@@ -122,7 +148,7 @@ public sealed class AggregateModelTests : IDisposable
         var name = Aggregates[_random.Next(Aggregates.Length - 1)];
         if (_random.Next(8) == 0)
         {
-            _fixture.Definitions.Delete(name).ShouldBe(_model.Definitions.Remove(name), where);
+            _fixture.Definitions.Delete(name).Status.ShouldBe(_model.Definitions.Remove(name) ? DeleteStatus.Deleted : DeleteStatus.NotDefined, where);
             return;
         }
 
@@ -206,6 +232,7 @@ public sealed class AggregateModelTests : IDisposable
         }
 
         result.Status.ShouldBe(StateStatus.Found, $"{where}, {aggregate}: {result.Failure}");
+        if (result.Snapshot!.BeganAt > 0) _begunAtStored++;
         PlainJson.AreEqual(PlainJson.Parse(State(result)), fold.State).ShouldBeTrue($"{where}, {aggregate}: {State(result)} is not {PlainJson.Text(fold.State)}");
         result.Snapshot!.Seq.ShouldBe(seq, where);
     }

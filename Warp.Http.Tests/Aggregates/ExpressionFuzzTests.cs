@@ -1,19 +1,20 @@
-using System.Diagnostics;
 using System.Text;
+using Warp.Http.Aggregates;
 using Warp.Http.Tests.Storage;
+using Warp.Http.Tests.Support;
 
 namespace Warp.Http.Tests.Aggregates;
 
 /// <summary>
 /// Whatever an expression is and whatever it is given: it ends, within memory that is bounded, and gives the same again.
-/// <c>WARP_TEST_FUZZ=100000</c> runs as many and looks at the clock, too, which on a busy machine says nothing.
+/// <c>WARP_TEST_FUZZ=100000</c> runs as many and looks at the clock, too, which on a busy machine says nothing: 100 ms to compile, and as long to evaluate.
 /// </summary>
 public sealed class ExpressionFuzzTests
 {
     /// <summary>What the steps of one evaluation can allocate: the dearest takes about 1 KB.</summary>
     private const long AllocatedMax = 512L << 20;
 
-    private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TimeMax = TimeSpan.FromMilliseconds(100);
 
     private static readonly bool IsLong = Environment.GetEnvironmentVariable("WARP_TEST_FUZZ") is { Length: > 0 };
 
@@ -87,13 +88,74 @@ public sealed class ExpressionFuzzTests
     public void An_error_that_is_passed_over_again_and_again_costs_little() =>
         Run(Large, $"payload.list.exists(a, payload.list.exists(b, state.{new string('x', 3_900)}))").ShouldContain("steps");
 
+    [Fact]
+    public void Deep_nesting_is_refused_where_it_is_written_and_where_it_grows()
+    {
+        string[] written =
+        [
+            new string('(', 2_000) + "1" + new string(')', 2_000), new string('[', 4_000), string.Concat(Enumerable.Repeat("{'a':", 800)), new string('!', 4_000) + "true",
+            new string('-', 4_000) + "1", string.Concat(Enumerable.Repeat("max(1,", 600)), string.Concat(Enumerable.Repeat("true?1:", 500)) + "1",
+            string.Concat(Enumerable.Repeat("state.list.map(a,", 200)), string.Concat(Enumerable.Repeat("1+", 1_500)) + "1", "state" + string.Concat(Enumerable.Repeat("[0]", 1_000)),
+            "state" + string.Concat(Enumerable.Repeat(".a", 1_500)), new string('(', 1_000_000),
+        ];
+        foreach (var text in written) Within(() => Expressions.Compile(text)).ShouldNotBeNull(text[..Math.Min(40, text.Length)]);
+
+        Grows("[state.x]", "nested deeper than", eventsMax: FoldLimits.ValueDepth + 1);
+        Grows("{'x': state.x}", "nested deeper than", eventsMax: FoldLimits.ValueDepth + 1);
+    }
+
+    [Fact]
+    public void Exponential_lists_and_maps_are_refused_though_they_share_their_parts()
+    {
+        Grows("[state.x, state.x]", "would take more than", eventsMax: 25);
+        Grows("{'a': state.x, 'b': state.x, 'c': {'d': state.x}}", "would take more than", eventsMax: 25);
+        Grows("[1, 2, 3].map(a, [4, 5, 6].map(b, state.x))", "would take more than", eventsMax: 25);
+        Grows("{'x': state.x}.put('y', state.x).put('z', [state.x])", "would take more than", eventsMax: 25);
+    }
+
+    [Fact]
+    public void Giant_strings_are_refused()
+    {
+        Grows("string(state.x) + string(state.x)", "would take more than", eventsMax: 30);
+        Grows("string(state.x) + 'aaaa'.replace('a', string(state.x))", "would take more than", eventsMax: 30);
+        Grows("'a,' + string(state.x).replace(',', ',,')", "would take more than", eventsMax: 30);
+        Grows("'ab'.split('').map(c, string(state.x))[0] + string(state.x)", "would take more than", eventsMax: 30);
+    }
+
+    /// <summary>Event by event each makes more of what the one before it made, until one is refused and leaves the state as it was.</summary>
+    private static void Grows(string expression, string refusal, int eventsMax)
+    {
+        var definition = Definitions.Make($$"""{"initial":{"x":1},"on":{"Grown":{"x":"{{expression}}"} } }""");
+        var state = Definitions.NewState(definition);
+        for (var i = 0; i < eventsMax; i++)
+        {
+            var before = state.SizeEstimate;
+            if (Within(() => state.Apply("Grown", "{}")) is not { } failure) continue;
+            failure.Message.ShouldContain(failure.Message.Contains("steps", StringComparison.Ordinal) ? "steps" : refusal, customMessage: expression);
+            state.SizeEstimate.ShouldBe(before);
+            state.SizeEstimate.ShouldBeLessThan(FoldLimits.ValueBytes + 1_000);
+            return;
+        }
+
+        Assert.Fail($"{expression} was never refused.");
+    }
+
     private static string Run(Expressions expressions, string text)
     {
-        var watch = Stopwatch.StartNew();
+        var result = Within(() => expressions.Evaluate(text), () => expressions.Took);
+        expressions.StepsUsed.ShouldBeLessThanOrEqualTo(FoldLimits.Steps, text);
+        return result;
+    }
+
+    /// <summary>Memory always; time where somebody asked for it.</summary>
+    private static T Within<T>(Func<T> act, Func<TimeSpan>? took = null)
+    {
         var before = GC.GetAllocatedBytesForCurrentThread();
-        var result = expressions.Evaluate(text);
-        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(AllocatedMax, text);
-        if (IsLong) watch.Elapsed.ShouldBeLessThan(TimeMax, text);
+        var started = ThreadTime.Now;
+        var result = act();
+        var elapsed = took?.Invoke() ?? ThreadTime.Now - started;
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(AllocatedMax, $"{result}");
+        if (IsLong) elapsed.ShouldBeLessThan(TimeMax, $"{result}");
         return result;
     }
 

@@ -21,7 +21,7 @@ public sealed class ExpressionTests
     [InlineData("balance + 1", 1, 1, "There is no 'balance'; an expression begins with state, payload, event, entity, a value or a function.")]
     [InlineData("event.foo", 1, 7, "'event' has no 'foo', only id, seq, type, schemaVersion, recordedAt, occurredAt, metadata.")]
     [InlineData("frob(1)", 1, 1, "There is no function 'frob'.")]
-    [InlineData("abs(1, 2)", 1, 1, "'abs' takes 1 arguments here, not 2.")]
+    [InlineData("abs(1, 2)", 1, 1, "'abs' takes 1 argument here, not 2.")]
     [InlineData("(1).abs()", 1, 5, "'abs' is called as abs(…).")]
     [InlineData("contains('a', 'b')", 1, 1, "'contains' is called on a value: value.contains(…).")]
     [InlineData("'abc", 1, 1, "The string has no end: its quote is missing.")]

@@ -3,6 +3,7 @@ using Warp.Http.Aggregates;
 using Warp.Http.Aggregates.Expressions;
 using Warp.Http.Aggregates.Values;
 using Warp.Http.Events;
+using Warp.Http.Tests.Support;
 
 namespace Warp.Http.Tests.Aggregates;
 
@@ -26,6 +27,12 @@ internal sealed class Expressions
     public long RecordedAtMs { get; init; }
 
     public string Entity { get; init; } = "user/alice";
+
+    /// <summary>What the last evaluation was charged.</summary>
+    public int StepsUsed { get; private set; }
+
+    /// <summary>How long the last one took, by itself (<see cref="ThreadTime"/>).</summary>
+    public TimeSpan Took { get; private set; }
 
     /// <summary>The value as JSON, or <c>error: </c> and the message, of compilation or evaluation.</summary>
     public string Evaluate(string text)
@@ -53,7 +60,10 @@ internal sealed class Expressions
             Seq = Seq,
             Steps = FoldLimits.Steps,
         };
+        var started = ThreadTime.Now;
         var value = expression!.Root.Evaluate(ref e);
+        Took = ThreadTime.Now - started;
+        StepsUsed = FoldLimits.Steps - Math.Max(0, e.Steps);
         if (!value.IsError) return Encoding.UTF8.GetString(JsonRenderer.ToUtf8(value));
         var failure = expression.Failure(e);
         failure.Line.ShouldBeGreaterThan(0);

@@ -172,7 +172,7 @@ public sealed class FoldStateTests
         var state = Definitions.NewState(Definitions.Make("""{"invariants":[{"rule":"entity.seq < 10 && entity.id == 'alice'"},{"rule":"state.x > 1"}]}"""));
         state.TryCheckInvariants(7, out var violation, out var failure).ShouldBeFalse();
         violation.ShouldBeNull();
-        failure.ShouldBe(new FoldFailure(7, "state.x > 1", 1, 7, "There is no member \"x\" in the state; ask with has() whether there is.") { IsMissingMember = true });
+        failure.ShouldBe(new FoldFailure(7, "state.x > 1", 1, 7, "There is no member \"x\" in the state; ask with has() whether there is.") { IsMissingMember = true, IsOfRule = true });
     }
 
     [Fact]

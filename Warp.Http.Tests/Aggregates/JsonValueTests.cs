@@ -98,6 +98,41 @@ public sealed class JsonValueTests
             JsonRenderer.ToUtf8(JsonValue.Of(frozen)).ShouldBe(Encoding.UTF8.GetBytes(frozenText));
         });
 
+    /// <summary>Bounds on both must refuse the same event whether a fold began at the first one or at a stored state.</summary>
+    [Fact]
+    public void Depth_and_weight_after_any_changes_are_those_of_the_same_state_read_anew() =>
+        Gen.Select(Gen.Int[0, 3], JsonTexts.Values, JsonTexts.Values).Array[1, 40].Sample(changes =>
+        {
+            var owner = new object();
+            var state = JsonValue.Of(JsonMap.Empty);
+            foreach (var (kind, name, text) in changes)
+            {
+                var value = Parse(text);
+                switch (kind)
+                {
+                    case 0 when state.Kind == JsonKind.Map:
+                        var set = state.Map.Own(owner);
+                        set.Set(Encoding.UTF8.GetBytes(name[..1]), value);
+                        state = JsonValue.Of(set);
+                        owner = new object(); // what a rule assigns may be shared
+                        break;
+                    case 1 when state.Kind == JsonKind.Map:
+                        var less = state.Map.Own(owner);
+                        less.Remove(Encoding.UTF8.GetBytes(name[..1]));
+                        state = JsonValue.Of(less);
+                        break;
+                    default:
+                        state = MergePatch.Apply(state, value, owner);
+                        break;
+                }
+
+                // Asked now and then only: what is not known yet must survive further changes.
+                if (name.Length % 3 == 0) CheckAgainstReadAnew(state);
+            }
+
+            CheckAgainstReadAnew(state);
+        }, iter: 3_000);
+
     // https://www.rfc-editor.org/rfc/rfc7396, appendix A, all fifteen.
     [Theory]
     [InlineData("""{"a":"b"}""", """{"a":"c"}""", """{"a":"c"}""")]
@@ -147,6 +182,13 @@ public sealed class JsonValueTests
         var writer = new ArrayBufferWriter<byte>();
         JsonPatchDiff.Write(writer, Encoding.UTF8.GetBytes(from), Encoding.UTF8.GetBytes(to));
         Encoding.UTF8.GetString(writer.WrittenSpan).ShouldBe(expected);
+    }
+
+    private static void CheckAgainstReadAnew(JsonValue state)
+    {
+        var rendered = JsonRenderer.ToUtf8(state);
+        var anew = JsonParser.Parse(rendered, 64);
+        (state.Depth, state.Weight).ShouldBe((anew.Depth, anew.Weight), Encoding.UTF8.GetString(rendered));
     }
 
     private static JsonValue Parse(string json) => JsonParser.Parse(Encoding.UTF8.GetBytes(json), 64);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using CsCheck;
 using Warp.Http.Aggregates.Expressions;
@@ -96,6 +97,57 @@ public sealed class LinearPatternTests
                 // The only exception there is.
             }
         }, iter: 40_000);
+
+    /// <summary>What makes one set dearer than another is charged, so that no pattern is a cheaper way to hold a thread than the plainest one.</summary>
+    [Fact]
+    public void Sets_of_many_ranges_that_ignore_case_are_charged_what_they_cost()
+    {
+        var text = Encoding.UTF8.GetBytes(new string('ж', 1_000));
+        var plain = Steps("(?:[^b]{0,40}){0,24}b");
+        Steps($"(?:[^{Ranges}b]{{0,40}}){{0,24}}b").ShouldBeGreaterThan(plain * 3 / 2);
+        Steps($"(?i)(?:[^{Ranges}b]{{0,40}}){{0,24}}b").ShouldBeGreaterThan(plain * 4);
+        PatternFunction.StepsOf(LinearPattern.Compile("[a-z]+b"), "aaaa"u8).ShouldBe(5, "ASCII is settled beforehand");
+
+        long Steps(string pattern) => PatternFunction.StepsOf(LinearPattern.Compile(pattern), text);
+    }
+
+    /// <summary>The same by the clock, which on a busy machine says nothing: with <c>WARP_TEST_FUZZ</c> only.</summary>
+    [Fact]
+    public void A_step_of_a_hostile_pattern_takes_as_long_as_one_of_a_plain_pattern()
+    {
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("WARP_TEST_FUZZ") is { Length: > 0 }, "It looks at the clock.");
+        var text = new string('ж', 5_000);
+        var plain = NanosecondsPerStep("b", new string('a', 5_000));
+        (string Pattern, string Text)[] hostile =
+        [
+            ("(?:a.{0,20}){0,45}b", new string('a', 5_000)),
+            ("(?:[ж].{0,20}){0,45}b", text),
+            ($"(?i)(?:[^{Ranges}b]{{0,40}}){{0,24}}b", text),
+            ($"(?i)(?:[^{Ranges}b]{{0,40}}){{0,24}}b", string.Concat(Enumerable.Range(0, 5_000).Select(i => (char)(0x500 + (i * 7 % 6_000))))),
+            (@"(?i)(?:[\p{Ll}\p{Lu}\s]{0,40}){0,24}b", text),
+            (@"(?i)(?:[\W\PL]{0,40}){0,24}\x01", text),
+            ("(?i)" + new string('ж', 120), text),
+        ];
+        foreach (var (pattern, against) in hostile) NanosecondsPerStep(pattern, against).ShouldBeLessThan(plain * 8, pattern);
+    }
+
+    /// <summary>Letters apart from each other, so that each is a range.</summary>
+    private static string Ranges => string.Concat(Enumerable.Range(0, 60).Select(i => (char)(0x400 + (i * 4))));
+
+    private static double NanosecondsPerStep(string pattern, string text)
+    {
+        var compiled = LinearPattern.Compile(pattern);
+        var utf8 = Encoding.UTF8.GetBytes(text);
+        var best = TimeSpan.MaxValue;
+        for (var i = 0; i < 9; i++)
+        {
+            var watch = Stopwatch.StartNew();
+            compiled.IsMatch(utf8);
+            if (watch.Elapsed < best) best = watch.Elapsed;
+        }
+
+        return best.TotalNanoseconds / PatternFunction.StepsOf(compiled, utf8);
+    }
 
     /// <summary>A pattern, and the plain way to where it can end when it begins at a place.</summary>
     private sealed record PatternModel(string Text, Func<string, int, HashSet<int>> Ends)

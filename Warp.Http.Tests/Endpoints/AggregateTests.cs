@@ -34,6 +34,19 @@ public sealed class AggregateTests(WarpApp app) : IClassFixture<WarpApp>
     }
 
     [Fact]
+    public async Task Versions_beyond_a_page_are_read_with_next()
+    {
+        for (var i = 1; i <= 102; i++) await app.PutAsync(Path, $$"""{"initial":{"n":{{i}}} }""");
+
+        var newest = (await app.GetAsync(Path)).ShouldBe(200);
+        (newest["version"].GetInt32(), newest["versions"].GetArrayLength(), newest["next"].GetString()).ShouldBe((102, 100, Path + "?before=3"));
+        var rest = (await app.GetAsync(newest["next"].GetString()!)).ShouldBe(200);
+        rest["versions"].EnumerateArray().Select(v => v.GetProperty("version").GetInt32()).ShouldBe([2, 1]);
+        rest["next"].ValueKind.ShouldBe(System.Text.Json.JsonValueKind.Null);
+        (await app.GetAsync(Path + "?before=0")).ShouldBeProblem(400, "invalid-request");
+    }
+
+    [Fact]
     public async Task What_is_wrong_with_a_definition_is_all_told()
     {
         var refused = (await app.PutAsync(Path, """{"on":{"A":{"x":"1 +"},"B":{"y":"("}},"otherwise":"sometimes"}""")).ShouldBeProblem(422, "invalid-definition");
@@ -58,6 +71,18 @@ public sealed class AggregateTests(WarpApp app) : IClassFixture<WarpApp>
         (refused["rule"].GetString(), refused["message"].GetString(), refused["seq"].GetInt64()).ShouldBe(("state.balance >= 0", "insufficient funds", 2));
         var failed = (await app.PostAsync(events, $$"""[{"type":"Debited","aggregate":"{{_name}}"}]""")).ShouldBeProblem(422, "fold-failed");
         failed["expression"].GetString().ShouldBe("state.balance - payload.amount");
+    }
+
+    [Fact]
+    public async Task A_condition_that_cannot_be_judged_blames_no_event()
+    {
+        await app.PutAsync(Path, Account);
+        var events = $"/v1/entities/user/{Guid.NewGuid():N}/events";
+        await app.PostAsync(events, $$$"""[{"type":"Credited","aggregate":"{{{_name}}}","payload":{"amount":5}}]""");
+        var refused = (await app.PostAsync(events, $$$"""{"events":[{"type":"A"}],"expect":{"when":"state.nope > 1","aggregate":"{{{_name}}}"}}"""))
+            .ShouldBeProblem(422, "fold-failed");
+        refused["detail"].GetString()!.ShouldStartWith("The rule can't be judged at seq 1: There is no member \"nope\" in the state");
+        (refused["line"].GetInt64(), refused["column"].GetInt64()).ShouldBe((1, 7));
     }
 
     [Fact]
@@ -113,8 +138,28 @@ public sealed class AggregateTests(WarpApp app) : IClassFixture<WarpApp>
         (await app.GetAsync($"{entity}/aggregates/{_name}")).ShouldBeProblem(422, "fold-failed")["seq"].GetInt64().ShouldBe(1);
         (await app.PostAsync(entity + "/events", """{"type":"A"}""")).ShouldBeProblem(422, "fold-failed");
         (await app.PostAsync(entity + "/events", $$"""{"type":"A","aggregate":"{{_name}}"}""")).ShouldBe(201);
+        var claimed = (await app.PostAsync(entity + "/events", """{"type":"A"}""")).ShouldBeProblem(422, "fold-failed");
+        claimed["detail"].GetString().ShouldBe($"The rule can't be judged at seq 2: The aggregates {_name} and {_name}x both claim the kind {kind} as default; name one.");
+        claimed.Body.ShouldNotContain("\"line\"");
         await app.DeleteAsync(Path + "x");
         (await app.GetAsync($"{entity}/aggregates/{_name}"))["state"].GetRawText().ShouldBe("""{"n":2}""");
+    }
+
+    [Fact]
+    public async Task The_examples_of_the_guide_work()
+    {
+        var definition = Example("definition").Replace("\"user\"", $"\"k{Guid.NewGuid():N}\"", StringComparison.Ordinal);
+        (await app.PutAsync(Path, definition)).ShouldBe(201);
+        var id = Guid.NewGuid().ToString("N");
+        await app.PostAsync($"/v1/entities/user/{id}/events", $$"""{"type":"A","aggregate":"{{_name}}"}""");
+        (await app.PostAsync(Path + "/try", Example("try").Replace("alice", id, StringComparison.Ordinal))).ShouldBe(200)["state"].GetRawText().ShouldBe("""{"n":2}""");
+
+        static string Example(string name)
+        {
+            var guide = File.ReadAllText(System.IO.Path.Combine(AppContext.BaseDirectory, "docs", "aggregates.md"));
+            var begin = guide.IndexOf($"```json {name}\n", StringComparison.Ordinal) + $"```json {name}\n".Length;
+            return guide[begin..guide.IndexOf("```", begin, StringComparison.Ordinal)];
+        }
     }
 
     [Fact]

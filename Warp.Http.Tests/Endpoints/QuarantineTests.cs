@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Tests.Endpoints;
@@ -56,6 +58,22 @@ public sealed class QuarantineTests : IDisposable
         (await _app.GetAsync("/health/live")).ShouldBe(200);
     }
 
+    [Fact]
+    public async Task Why_a_shard_is_out_of_service_is_logged_once_and_not_with_each_call()
+    {
+        var log = new ErrorLog();
+        _app.Log = log;
+        (await _app.PostAsync($"/v1/entities/{Damaged}/events", """{"type":"A"}""")).ShouldBe(201);
+        ShardOf(Damaged).Quarantine(new DamagedDataException("The test found run-1.db damaged."));
+        for (var i = 0; i < 3; i++)
+        {
+            foreach (var answer in await AskEverythingAsync(Damaged)) answer.ShouldBeProblem(503, "shard-unavailable");
+            (await _app.DeleteAsync($"/v1/entities/{Damaged}")).ShouldBeProblem(503, "shard-unavailable");
+        }
+
+        log.Entries.ShouldHaveSingleItem().ShouldContain("The test found run-1.db damaged.");
+    }
+
     private async Task<List<Answer>> AskEverythingAsync(string name) =>
     [
         await _app.PostAsync($"/v1/entities/{name}/events", """{"type":"A","payload":{"n":2}}"""),
@@ -67,4 +85,26 @@ public sealed class QuarantineTests : IDisposable
     ];
 
     private Shard ShardOf(string name) => Store.ShardOf(System.Text.Encoding.UTF8.GetBytes(name));
+
+    /// <summary>What is logged from Error on, with its exception.</summary>
+    private sealed class ErrorLog : ILoggerProvider, ILogger
+    {
+        public ConcurrentQueue<string> Entries { get; } = [];
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Error;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (IsEnabled(logLevel)) Entries.Enqueue($"{formatter(state, exception)} {exception}");
+        }
+
+        public void Dispose()
+        {
+        }
+    }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Warp.Http.Storage;
 using Warp.Http.Tests.Support;
 
@@ -71,6 +72,24 @@ public sealed class VerifyTests : IAsyncLifetime
         gate.Set();
         (await stopping).ShouldBe(200)["status"].GetString().ShouldBe("stopped");
         (await _app.GetAsync("/health/ready")).ShouldBe(200)["status"].GetString().ShouldBe("ok");
+    }
+
+    [Fact]
+    public async Task None_begins_while_the_service_stops()
+    {
+        await _app.GetAsync("/health/ready");
+        Store.Verification.End(); // what the service does as soon as it is told to stop; it still answers calls then
+        (await _app.SendAsync(HttpMethod.Post, "/v1/admin/verify")).ShouldBeProblem(503, "shutting-down");
+        (await _app.GetAsync("/v1/admin/verify")).ShouldBeProblem(404, "verification-not-found");
+    }
+
+    [Fact]
+    public async Task A_stop_of_the_service_ends_verifications_before_it_waits_for_calls()
+    {
+        await _app.GetAsync("/health/ready");
+        var (verification, lifetime) = (Store.Verification, _app.Services.GetRequiredService<IHostApplicationLifetime>());
+        lifetime.StopApplication();
+        await Should.ThrowAsync<ShardUnavailableException>(() => verification.RunAsync());
     }
 
     [Fact]

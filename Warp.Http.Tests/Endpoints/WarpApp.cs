@@ -1,5 +1,7 @@
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Warp.Http.Tests.Endpoints.Contract;
 using Warp.Http.Tests.Support;
 
@@ -19,6 +21,9 @@ public class WarpApp : WebApplicationFactory<Program>
     /// <summary>A test breaks the service on purpose; before the first request only.</summary>
     internal bool MayFail { get; set; }
 
+    /// <summary>Hears what the service logs; before the first request only.</summary>
+    internal ILoggerProvider? Log { get; set; }
+
     /// <summary>Looks at nothing: for hostile requests, streams, and whoever wants the bytes.</summary>
     public HttpClient Bare => field ??= CreateDefaultClient();
 
@@ -31,6 +36,7 @@ public class WarpApp : WebApplicationFactory<Program>
     {
         builder.UseSetting("Warp:DataDirectory", _directory.File("data"));
         foreach (var (name, value) in _settings) builder.UseSetting(name, value);
+        if (Log is { } log) builder.ConfigureServices(services => services.AddSingleton(log));
     }
 
     protected override void Dispose(bool disposing)

@@ -104,6 +104,26 @@ public abstract class ProjectionStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_batch_that_fails_on_the_way_changes_nothing()
+    {
+        var table = Table(1);
+        await Store.CreateAsync(table, "p0", Cancel);
+        await Store.ApplyAsync(Batch(table, "p0", "p1", (256, 1, "alice", 1)), Cancel);
+        await ExecuteAsync($"CREATE TRIGGER refuses BEFORE INSERT ON {table.Name} WHEN new.n = 7 BEGIN SELECT RAISE(ABORT, 'refused'); END");
+        var batch = Batch(table, "p1", "p2", (512, 1, "bob", 2), (768, 1, "carol", 7));
+        batch.Removed.Add(new RowKey(256, long.MaxValue));
+        batch.Failed.Add(new FailedRow(1024, 1, "user/dave", "no"));
+
+        await Should.ThrowAsync<ProjectionStoreException>(async () => await Store.ApplyAsync(batch, Cancel));
+
+        (await Store.ReadPositionAsync(table.Name, Cancel)).ShouldBe("p1");
+        (await RowsAsync(table, 256)).ShouldBe(["1: alice|1|1.5|NULL"]);
+        (await RowsAsync(table, 512)).ShouldBeEmpty();
+        (await Store.ReadFailedAsync(table.Name, 10, Cancel)).Count.ShouldBe(0);
+        (await Store.ApplyAsync(Batch(table, "p1", "p2", (512, 1, "bob", 2)), Cancel)).ShouldBeTrue("it goes on");
+    }
+
+    [Fact]
     public async Task A_row_of_a_state_is_replaced_only_by_a_higher_seq()
     {
         var table = Table(1);

@@ -52,11 +52,15 @@ internal static class Mutants
         .RemoveCall("Warp.Http.Storage.RunMerger", "CopyPiece", "Blob");
 
     public static AssemblyMutant MergesWhatIsErased() => AssemblyMutant.OfService()
-        .RemoveCall("Warp.Http.Storage.RunMerger", "CopyPieces", "Contains");
+        .RemoveCall("Warp.Http.Storage.RunMerger", "TakePiece", "Contains");
 
     /// <summary>An entity's last piece is written under the next one's number.</summary>
     public static AssemblyMutant MixesThePiecesOfNeighbours() => AssemblyMutant.OfService()
         .RemoveCall("Warp.Http.Storage.RunBuilder", "Expect", "FlushPiece");
+
+    /// <summary>Of an entity that two neighbours hold, the later one's pieces come first.</summary>
+    public static AssemblyMutant SwapsNeighbours() => AssemblyMutant.OfService()
+        .NegateLastArgument("Warp.Http.Storage.AscendingRows", "Enqueue", ".ctor");
 
     public static AssemblyMutant LeavesOutTheLastPieceOfAMerge() => AssemblyMutant.OfService()
         .RemoveCall("Warp.Http.Storage.RunBuilder", "EndEvents", "FlushPiece")

@@ -94,7 +94,7 @@ public sealed class SweepStore : IAsyncLifetime
         return null;
     }
 
-    private static string Definitions(StoreFixture store) => string.Join('\n', store.Definitions.ReadVersions("Account")
+    private static string Definitions(StoreFixture store) => string.Join('\n', store.Definitions.ReadVersions("Account").Versions
         .Select(version => $"{version.Version} {version.WrittenAtMs} {System.Text.Encoding.UTF8.GetString(version.Source.Span)}"));
 
     private static string Name(int i) => $"sweep/entity-{i}";

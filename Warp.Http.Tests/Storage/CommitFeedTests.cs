@@ -156,6 +156,19 @@ public sealed class CommitFeedTests : IDisposable
     }
 
     [Fact]
+    public async Task Where_all_was_erased_a_consumer_is_at_the_end_all_the_same()
+    {
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path));
+        await fixture.AppendAsync("user/1", new TestEvent("Created"));
+        (await fixture.EraseAsync("user/1"))!.Complete.ShouldBeTrue();
+        Follow(fixture, FeedPlace.Start, workMax: 100).ShouldBe(1, "the fence");
+        await fixture.AppendAsync("user/2", new TestEvent("Created"));
+        (await fixture.EraseAsync("user/2"))!.Complete.ShouldBeTrue();
+        await fixture.SealAsync();
+        Follow(fixture, FeedPlace.Start, workMax: 100).ShouldBe(2);
+    }
+
+    [Fact]
     public async Task A_page_moves_on_though_more_pieces_than_it_looks_at_have_nothing_in_its_range()
     {
         const int Spread = 12;

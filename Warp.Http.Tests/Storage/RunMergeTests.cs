@@ -24,6 +24,7 @@ public sealed class RunMergeTests : IDisposable
     [InlineData(nameof(Mutants.MergesWithoutTheIdsOfLargePieces))]
     [InlineData(nameof(Mutants.MergesWhatIsErased))]
     [InlineData(nameof(Mutants.MixesThePiecesOfNeighbours))]
+    [InlineData(nameof(Mutants.SwapsNeighbours))]
     [InlineData(nameof(Mutants.LeavesOutTheLastPieceOfAMerge))]
     public void A_merge_with_a_defect_is_caught(string defect)
     {

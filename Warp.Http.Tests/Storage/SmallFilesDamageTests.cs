@@ -65,7 +65,7 @@ public sealed class SmallFilesDamageTests : IDisposable
             catalog.Put("Account", """{"initial":{"balance":0},"otherwise":"merge"}"""u8).Status.ShouldBe(PutStatus.Created);
             catalog.Put("Account", """{"initial":{"balance":1},"otherwise":"merge"}"""u8).Status.ShouldBe(PutStatus.Replaced);
             catalog.Put("Gone", """{"initial":{},"otherwise":"merge"}"""u8).Status.ShouldBe(PutStatus.Created);
-            catalog.Delete("Gone").ShouldBeTrue();
+            catalog.Delete("Gone").Status.ShouldBe(DeleteStatus.Deleted);
         }
 
         var expected = Content();
@@ -95,7 +95,7 @@ public sealed class SmallFilesDamageTests : IDisposable
     private string Content()
     {
         using var catalog = Open();
-        return string.Join('\n', catalog.Current.All.SelectMany(entry => catalog.ReadVersions(entry.Name).Select(v => $"{entry.Name} {v.Version} {v}").Append($"{entry}")));
+        return string.Join('\n', catalog.Current.All.SelectMany(entry => catalog.ReadVersions(entry.Name).Versions.Select(v => $"{entry.Name} {v.Version} {v}").Append($"{entry}")));
     }
 
     /// <summary>The file with a byte changed at a time, in one bit or in all; where nothing is written only some are. Whole again at the end.</summary>

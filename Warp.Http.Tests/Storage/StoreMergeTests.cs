@@ -1,3 +1,4 @@
+using Warp.Http.Entities;
 using Warp.Http.Storage;
 using Warp.Http.Tests.Support;
 
@@ -119,6 +120,88 @@ public sealed class StoreMergeTests : IDisposable
         }
     }
 
+    /// <summary>Whoever repairs the shard must find what there was; what was being made is nobody's yet and goes.</summary>
+    [Theory]
+    [InlineData(nameof(StoreStep.RunBuilt))]
+    [InlineData(nameof(StoreStep.SealNamed))]
+    [InlineData(nameof(StoreStep.MergeBuilt))]
+    [InlineData(nameof(StoreStep.MergeNamed))]
+    [InlineData(nameof(StoreStep.RewriteBuilt))]
+    [InlineData(nameof(StoreStep.RewriteNamed))]
+    [InlineData(nameof(StoreStep.ErasureClean))]
+    public async Task A_shard_that_is_found_damaged_amid_background_work_changes_no_file_from_then_on(string name)
+    {
+        var step = Enum.Parse<StoreStep>(name);
+        Shard? shard = null; // once the step is to be met
+        Dictionary<string, string>? found = null;
+        Dictionary<string, List<StoredEvent>> expected;
+        using (var fixture = Open(at =>
+        {
+            if (at != step || Interlocked.Exchange(ref shard, null) is not { } damaged) return;
+            damaged.Quarantine(new DamagedDataException("The test found damage."));
+            Volatile.Write(ref found, Contents());
+        }))
+        {
+            await fixture.AppendAsync("gone/1", new TestEvent("Created"));
+            expected = await FillAsync(fixture, FanOut - 1);
+            await Eventually.BecomesTrueAsync("all rests", () => fixture.Shard.IsRewriterIdle, Patience);
+            if (step is StoreStep.RewriteBuilt or StoreStep.RewriteNamed or StoreStep.ErasureClean)
+            {
+                Volatile.Write(ref shard, fixture.Shard);
+                (await fixture.Registry.EraseAsync(StoreFixture.Bytes("gone/1"), Guid.CreateVersion7(), CancellationToken.None)).ShouldBe(EraseStatus.Fenced);
+            }
+            else
+            {
+                await fixture.AppendAsync("late/1", new TestEvent("Created"));
+                expected["late/1"] = (await fixture.HistoryAsync("late/1"))!;
+                Volatile.Write(ref shard, fixture.Shard);
+            }
+
+            await Eventually.BecomesTrueAsync("the step is met", () =>
+            {
+                if (fixture.Shard.Damage is null) fixture.Shard.Enqueue(new StoreFixture.Rotation());
+                return Volatile.Read(ref found) is not null;
+            }, Patience);
+        }
+
+        if (step is StoreStep.RunBuilt or StoreStep.MergeBuilt or StoreStep.RewriteBuilt) found!.Remove(found.Keys.Where(f => f.StartsWith("run-", StringComparison.Ordinal)).MaxBy(NumberOf)!);
+        Contents().OrderBy(f => f.Key, StringComparer.Ordinal).ShouldBe(found!.OrderBy(f => f.Key, StringComparer.Ordinal));
+        using var reopened = Open();
+        reopened.Store.Troubles.ShouldBeEmpty();
+        await ShouldHoldAsync(reopened, expected);
+    }
+
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(1, true)]
+    [InlineData(2, true)]
+    [InlineData(3, true)]
+    public async Task A_merge_that_meets_damage_names_the_file_where_it_is(int damaged, bool underRightChecksums)
+    {
+        using (var fixture = new StoreFixture(StoreFixture.Small(Data))) await FillAsync(fixture);
+        var runs = RunFiles(Data).OrderBy(file => NumberOf(Path.GetFileName(file))).ToList();
+        runs.Count.ShouldBe(FanOut);
+        if (underRightChecksums)
+        {
+            using var database = SqliteDatabase.OpenOrCreateChecked(runs[damaged - 1]);
+            database.Execute("PRAGMA journal_mode=OFF; UPDATE piece SET body = zeroblob(length(body)) WHERE id = (SELECT max(id) FROM piece)");
+        }
+        else
+        {
+            WalFile.FlipBit(runs[damaged - 1], (await File.ReadAllBytesAsync(runs[damaged - 1])).AsSpan().IndexOf("Changed"u8) * 8L);
+        }
+
+        using var merging = new StoreFixture(new StoreOptions { DataDirectory = Data, SealBytes = 64 * 1024, FreeBytesMin = 0, MergeFanOut = FanOut, VerifyAtStartBytes = 0 });
+        await Eventually.BecomesTrueAsync("the merge has met it", () => merging.Shard.Damage is not null, Patience);
+        for (var run = 1; run <= FanOut; run++)
+        {
+            if (run == damaged) merging.Shard.Damage!.ShouldContain(Path.GetFileName(runs[run - 1]));
+            else merging.Shard.Damage!.ShouldNotContain(Path.GetFileName(runs[run - 1]));
+        }
+    }
+
     [Fact]
     public void A_catalog_whose_write_failed_is_read_anew_and_goes_on()
     {
@@ -139,9 +222,9 @@ public sealed class StoreMergeTests : IDisposable
     private StoreFixture Open(Action<StoreStep>? atStep = null) => new(StoreFixture.Small(Data, atStep, mergeFanOut: FanOut));
 
     /// <summary>Some entities over as many runs as are merged.</summary>
-    private static async Task<Dictionary<string, List<StoredEvent>>> FillAsync(StoreFixture fixture)
+    private static async Task<Dictionary<string, List<StoredEvent>>> FillAsync(StoreFixture fixture, int runs = FanOut)
     {
-        for (var i = 0; i < FanOut; i++)
+        for (var i = 0; i < runs; i++)
         {
             for (var entity = 0; entity < 5; entity++)
                 await fixture.AppendAsync(new TestAppend($"user/{entity}", [new TestEvent("Changed", $$"""{"n":{{i}}}""", Id: $"id-{i}-{entity}"), new TestEvent("Seen")]));
@@ -167,6 +250,18 @@ public sealed class StoreMergeTests : IDisposable
         var again = new TestAppend("user/1", [new TestEvent("Changed", """{"n":0}""", Id: "id-0-1"), new TestEvent("Seen")]);
         (await fixture.AppendAsync(again)).Status.ShouldBe(Warp.Http.Events.AppendStatus.Replayed, "ids are found in merged runs");
     }
+
+    /// <summary>The shard's files by what is in them; without SQLite's rollback journal, which is empty between transactions.</summary>
+    private Dictionary<string, string> Contents() => Directory.EnumerateFiles(SampleStore.ShardPath(Data))
+        .Where(file => !file.EndsWith("-journal", StringComparison.Ordinal)).ToDictionary(file => Path.GetFileName(file)!, HashOf, StringComparer.Ordinal);
+
+    private static string HashOf(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        return Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(file));
+    }
+
+    private static int NumberOf(string run) => int.Parse(run["run-".Length..^".db".Length], System.Globalization.CultureInfo.InvariantCulture);
 
     private static Task MergedAsync(StoreFixture fixture) => Eventually.BecomesTrueAsync(
         "all runs are merged", () => fixture.View.Runs.Length < FanOut && fixture.Shard.IsRewriterIdle, Patience);

@@ -35,6 +35,23 @@ public sealed class TwoJournalsTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_a_journal_that_was_cut_after_a_power_cut_what_stands_before_the_cut_is_still_verified()
+    {
+        var crashed = await CrashWithTwoJournals();
+        var wal = Wals(crashed)[0];
+        var ends = WalFile.TransactionEnds(wal);
+        WalFile.FlipBit(wal, ends[^4] * 8);
+        DamageTests.SetBootId(crashed, Guid.Parse("00000000-0000-0000-0000-00000000beef"));
+        using var opened = new StoreFixture(StoreFixture.Small(crashed, RefuseSeals));
+        (await opened.Store.Verification.RunAsync()).Status.ShouldBe(VerifyStatus.Ok);
+        WalFile.FlipBit(wal, (ends[2] + 100) * 8);
+
+        var report = await opened.Store.Verification.RunAsync();
+        report.Problems.ShouldHaveSingleItem().File.ShouldEndWith(Path.GetFileName(wal));
+        opened.Shard.Damage.ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task With_durability_os_a_power_cut_that_took_nothing_takes_nothing()
     {
         var crashed = await CrashWithTwoJournals();
@@ -103,6 +120,7 @@ public sealed class TwoJournalsTests : IDisposable
             (await opened.HistoryAsync(Entity))!.Select(e => e.Type).ShouldBe(expected);
             (await opened.AppendAsync(Entity, new TestEvent($"Next{start}"))).LastSeq.ShouldBe(expected.Count + 1);
             expected.Add($"Next{start}");
+            (await opened.Store.Verification.RunAsync()).Problems.ShouldBeEmpty("what a power cut left behind the end is nobody's");
         }
     }
 

@@ -111,6 +111,10 @@ public sealed class AssemblyMutant : IDisposable
             return calls.Count;
         });
 
+    /// <summary>The last argument of a call or of a constructor, a number, has the opposite sign: what is ordered by it stands the other way round.</summary>
+    public AssemblyMutant NegateLastArgument(string typeName, string methodName, string calledMethodName) =>
+        Edit($"a call of {calledMethodName} in {typeName}.{methodName}", typeName, methodName, body => body.NegateLastArgumentsOf(calledMethodName));
+
     /// <summary>Writes the mutant beside copies of everything the original was built with.</summary>
     /// <returns>The directory, to be given to <see cref="WarpProcessOptions.ServiceDirectory"/>.</returns>
     public string WriteTo(TempDirectory target)

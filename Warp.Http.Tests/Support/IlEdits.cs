@@ -96,6 +96,13 @@ internal static class IlEdits
         InsertAfter(il, InsertAfter(il, call, il.Create(OpCodes.Ldc_I8, difference)), il.Create(OpCodes.Add));
     }
 
+    public static int NegateLastArgumentsOf(this MethodBody body, string name)
+    {
+        var calls = body.Instructions.Where(i => i.OpCode.FlowControl == FlowControl.Call && i.Operand is MethodReference called && called.Name == name).ToList();
+        foreach (var call in calls) body.GetILProcessor().InsertBefore(call, Instruction.Create(OpCodes.Neg));
+        return calls.Count;
+    }
+
     public static int NegateConditionsOn(this MethodBody body, string name)
     {
         var hits = 0;

@@ -23,12 +23,14 @@ public sealed partial class AggregateCatalog : IDisposable
     private readonly Limits _limits;
     private readonly TimeProvider _time;
     private readonly string _path;
+    private readonly int _busySeconds;
     private volatile AggregateSet _current;
     private bool _isStale; // under _writing: a write failed, and the file may say more than the memory
 
-    private AggregateCatalog(string path, DefinitionStore store, Limits limits, TimeProvider time)
+    private AggregateCatalog(string path, DefinitionStore store, Limits limits, TimeProvider time, int busySeconds)
     {
         _path = path;
+        _busySeconds = busySeconds;
         _store = store;
         _limits = limits;
         _time = time;
@@ -48,7 +50,7 @@ public sealed partial class AggregateCatalog : IDisposable
         var store = DefinitionStore.Open(path, busySeconds);
         try
         {
-            return new AggregateCatalog(path, store, limits, time);
+            return new AggregateCatalog(path, store, limits, time, busySeconds);
         }
         catch
         {
@@ -63,7 +65,8 @@ public sealed partial class AggregateCatalog : IDisposable
             ? null
             : $"An aggregate's name matches [A-Za-z][A-Za-z0-9_.-]* and has at most {Limits.NameChars} characters.";
 
-    /// <summary>What is wrong with the file, read anew from the disk and held against the memory; null = nothing.</summary>
+    /// <summary>What is wrong with the file, read anew from the disk and held against the memory; null = nothing that can be seen now.</summary>
+    /// <remarks>A file that can't be got at, locked as by a person with the sqlite3 shell, is not damaged: it is looked at again the next time.</remarks>
     public string? Check()
     {
         lock (_writing)
@@ -72,7 +75,7 @@ public sealed partial class AggregateCatalog : IDisposable
             try
             {
                 Refresh();
-                using var store = DefinitionStore.Open(_path, busySeconds: 5);
+                using var store = DefinitionStore.Open(_path, _busySeconds);
                 var stored = store.ReadCurrent();
                 var isSame = stored.Count == _current.All.Length && stored.All(s => _current.Find(s.Latest.Name) is { } entry
                     && entry.Version == s.Latest.Version && entry.Definition.Source.Span.SequenceEqual(s.Latest.Body));
@@ -80,7 +83,8 @@ public sealed partial class AggregateCatalog : IDisposable
             }
             catch (DefinitionStoreException e)
             {
-                return e.Message;
+                // Who may read the report need not know where the data lie.
+                return e.IsDamage ? e.Message.Replace(_path, FileName, StringComparison.Ordinal) : null;
             }
         }
     }
@@ -110,30 +114,38 @@ public sealed partial class AggregateCatalog : IDisposable
         }
     }
 
-    /// <summary>Removes a definition; false if the name isn't defined.</summary>
+    /// <summary>Removes a definition, unless something uses it.</summary>
+    /// <param name="users">Who is asked; null asks nobody.</param>
     /// <exception cref="DefinitionStoreException">It can't be written; whether it was is unknown.</exception>
-    public bool Delete(string name)
+    public DeleteOutcome Delete(string name, IEnumerable<IAggregateUser>? users = null)
     {
         lock (_writing)
         {
             Refresh();
-            if (_current.Find(name) is null) return false;
+            if (_current.Find(name) is null) return new DeleteOutcome(DeleteStatus.NotDefined, []);
+            string[] uses = users is null ? [] : [.. users.SelectMany(user => user.UsersOf(name)).Order(StringComparer.Ordinal)];
+            if (uses.Length > 0) return new DeleteOutcome(DeleteStatus.InUse, uses);
             Write(() =>
             {
                 _store.Delete(name);
                 return 0;
             });
             _current = new AggregateSet(_current.All.Where(other => !IsNamed(other, name)));
-            return true;
+            return new DeleteOutcome(DeleteStatus.Deleted, []);
         }
     }
 
-    /// <summary>The versions of a definition since its name was last deleted, oldest first; empty if it isn't defined.</summary>
+    /// <summary>The versions of a definition since its name was last deleted, newest first; none if it isn't defined.</summary>
+    /// <remarks>Read from the file beside whoever writes: nobody waits for who looks at what was.</remarks>
+    /// <param name="before">Only versions before this one.</param>
+    /// <param name="bytesMax">Of bodies, beyond the first.</param>
     /// <exception cref="DefinitionStoreException">The file can't be read.</exception>
-    public IReadOnlyList<AggregateVersion> ReadVersions(string name)
+    public AggregateVersions ReadVersions(string name, int before = int.MaxValue, int countMax = int.MaxValue, long bytesMax = long.MaxValue)
     {
-        lock (_writing)
-            return [.. _store.ReadVersions(name).Select(stored => new AggregateVersion(stored.Version, stored.WrittenAtMs, stored.Body))];
+        using var store = DefinitionStore.OpenToRead(_path, _busySeconds);
+        var page = store.ReadVersions(name, before, countMax, bytesMax, out var hasMore);
+        var versions = page.ConvertAll(stored => new AggregateVersion(stored.Version, stored.WrittenAtMs, stored.Body));
+        return new AggregateVersions(versions, hasMore ? versions[^1].Version : null);
     }
 
     public void Dispose()
@@ -162,7 +174,7 @@ public sealed partial class AggregateCatalog : IDisposable
         var (stored, createdAtMs) = row;
         var definition = AggregateDefinition.Parse(stored.Body, StoredLimits, out var errors)
             ?? throw new DefinitionStoreException(
-                $"Version {stored.Version} of {stored.Name} in {_path} is no definition: {errors[0].Path}: {errors[0]}");
+                $"Version {stored.Version} of {stored.Name} in {_path} is no definition: {errors[0].Path}: {errors[0]}") { IsDamage = true };
         return new AggregateEntry(stored.Name, stored.Version, definition, createdAtMs, stored.WrittenAtMs);
     }));
 

@@ -11,6 +11,10 @@ public sealed record AggregateEntry(string Name, int Version, AggregateDefinitio
 /// <param name="Source">The body as it was sent, UTF-8 JSON.</param>
 public sealed record AggregateVersion(int Version, long WrittenAtMs, ReadOnlyMemory<byte> Source);
 
+/// <summary>Some versions of a definition, newest first.</summary>
+/// <param name="Next">The version before which the rest is; null = there is no more.</param>
+public sealed record AggregateVersions(IReadOnlyList<AggregateVersion> Versions, int? Next);
+
 public enum PutStatus
 {
     /// <summary>The name was not defined.</summary>
@@ -49,3 +53,17 @@ public enum DefaultOwner : byte
     /// <summary>This aggregate claims them and so does another: neither can be folded over them.</summary>
     Contested,
 }
+
+public enum DeleteStatus
+{
+    Deleted,
+
+    NotDefined,
+
+    /// <summary>Nothing was changed; see <see cref="DeleteOutcome.Users"/>.</summary>
+    InUse,
+}
+
+/// <summary>What became of a definition that was to be deleted.</summary>
+/// <param name="Users">What uses it, if it is in use.</param>
+public readonly record struct DeleteOutcome(DeleteStatus Status, IReadOnlyList<string> Users);

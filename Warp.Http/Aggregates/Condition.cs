@@ -32,9 +32,8 @@ public sealed class Condition
         holds = answer.Kind == JsonKind.True;
         failure = null;
         if (answer.IsBool) return true;
-        failure = answer.IsError
-            ? _expression.Failure(e)
-            : new FoldFailure(seq, Text, 1, 1, $"A condition is true or false, not {Node.Name(answer)}.");
+        var reason = answer.IsError ? _expression.Failure(e) : new FoldFailure(seq, Text, 1, 1, $"A condition is true or false, not {Node.Name(answer)}.");
+        failure = reason with { IsOfRule = true };
         return false;
     }
 }

@@ -56,6 +56,23 @@ internal sealed class DefinitionStore : IDisposable
         }
     }
 
+    /// <summary>Opens a file that is there, besides who writes it; what it holds was checked when that one opened it.</summary>
+    public static DefinitionStore OpenToRead(string path, int busySeconds)
+    {
+        var settings = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly, Pooling = false, DefaultTimeout = busySeconds };
+        var connection = new SqliteConnection(settings.ToString());
+        try
+        {
+            connection.Open();
+            return new DefinitionStore(path, connection);
+        }
+        catch (SqliteException e)
+        {
+            connection.Dispose();
+            throw DefinitionStoreException.Of(path, e);
+        }
+    }
+
     /// <summary>The versions that stand, the latest of each name that is not deleted, with when the name was first defined.</summary>
     public IReadOnlyList<(StoredDefinition Latest, long CreatedAtMs)> ReadCurrent() => Guard(() =>
     {
@@ -72,17 +89,24 @@ internal sealed class DefinitionStore : IDisposable
         return found;
     });
 
-    /// <summary>The versions of a name since it was last deleted, oldest first.</summary>
-    public IReadOnlyList<StoredDefinition> ReadVersions(string name) => Guard(() =>
+    /// <summary>The versions of a name since it was last deleted, newest first.</summary>
+    public List<StoredDefinition> ReadVersions(string name, int before, int countMax, long bytesMax, out bool hasMore)
     {
-        using var command =
-            Command("SELECT name, version, written_ms, body, crc FROM definition WHERE name = $name AND NOT deleted ORDER BY version");
-        command.Parameters.AddWithValue("$name", name);
-        using var reader = command.ExecuteReader();
         var versions = new List<StoredDefinition>();
-        while (reader.Read()) versions.Add(Read(reader));
+        hasMore = Guard(() =>
+        {
+            long bytes = 0;
+            foreach (var stored in EnumerateVersions(name, before))
+            {
+                bytes += stored.Body.Length;
+                if (versions.Count == countMax || (versions.Count > 0 && bytes > bytesMax)) return true;
+                versions.Add(stored);
+            }
+
+            return false;
+        });
         return versions;
-    });
+    }
 
     /// <summary>Writes the next version and answers its number; durable on return.</summary>
     public int Add(string name, long writtenAtMs, byte[] body) => InTransaction(() =>
@@ -106,7 +130,7 @@ internal sealed class DefinitionStore : IDisposable
     public void Delete(string name) => InTransaction(() =>
     {
         ulong change = 0;
-        foreach (var stored in ReadVersions(name))
+        foreach (var stored in EnumerateVersions(name, int.MaxValue))
         {
             change -= DefinitionDigest.Of(name, stored.Version, stored.WrittenAtMs, deleted: false, stored.Body);
             change += DefinitionDigest.Of(name, stored.Version, stored.WrittenAtMs, deleted: true, stored.Body);
@@ -119,6 +143,17 @@ internal sealed class DefinitionStore : IDisposable
     });
 
     public void Dispose() => _connection.Dispose();
+
+    /// <summary>Newest first, each read when it is asked for: all of them may be large.</summary>
+    private IEnumerable<StoredDefinition> EnumerateVersions(string name, int before)
+    {
+        using var command = Command(
+            "SELECT name, version, written_ms, body, crc FROM definition WHERE name = $name AND NOT deleted AND version < $before ORDER BY version DESC");
+        command.Parameters.AddWithValue("$name", name);
+        command.Parameters.AddWithValue("$before", before);
+        using var reader = command.ExecuteReader();
+        while (reader.Read()) yield return Read(reader);
+    }
 
     private void Prepare()
     {

@@ -10,19 +10,22 @@ public sealed class DefinitionStoreException : Exception
     {
     }
 
-    /// <summary>True if the same call may succeed later: the file is locked or its disk is full.</summary>
+    /// <summary>True if the same call may succeed later: the file is locked, its disk is full or memory short.</summary>
     public bool IsTransient { get; private init; }
 
+    /// <summary>True if what the file holds is wrong; else it can't be got at, and nothing is known about what it holds.</summary>
+    public bool IsDamage { get; internal init; }
+
     internal static DefinitionStoreException Damaged(string path, Exception? inner = null) => new(
-        $"The file {path} is damaged or not a file of definitions; restore it from a backup, or remove it and define the aggregates again.", inner);
+        $"The file {path} is damaged or not a file of definitions; restore it from a backup, or remove it and define the aggregates again.", inner) { IsDamage = true };
 
     internal static DefinitionStoreException Of(string path, SqliteException e) => e.SqliteErrorCode switch
     {
         // SQLITE_BUSY, SQLITE_LOCKED
         5 or 6 => new DefinitionStoreException($"The definitions in {path} are locked by another process.", e) { IsTransient = true },
 
-        // SQLITE_IOERR, SQLITE_FULL
-        10 or 13 => new DefinitionStoreException($"The definitions in {path} can't be written: {e.Message}", e) { IsTransient = true },
+        // SQLITE_NOMEM, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN (no file descriptor is left, too)
+        7 or 10 or 13 or 14 => new DefinitionStoreException($"The definitions in {path} can't be read or written: {e.Message}", e) { IsTransient = true },
 
         // SQLITE_ERROR: a table or a column is not there; SQLITE_CORRUPT, SQLITE_NOTADB
         1 or 11 or 26 => Damaged(path, e),

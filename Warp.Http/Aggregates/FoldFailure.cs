@@ -11,11 +11,16 @@ public sealed record FoldFailure(long Seq, string? Expression, int Line, int Col
     /// <summary>True if a member was read that isn't there, which some readers take for NULL.</summary>
     public bool IsMissingMember { get; init; }
 
+    /// <summary>True if it was a rule or a condition that could not be judged, of which no event is to blame.</summary>
+    public bool IsOfRule { get; init; }
+
     /// <summary>A failure that no expression is to blame for.</summary>
     internal static FoldFailure OfEvent(long seq, string message) => new(seq, Expression: null, 0, 0, message);
 
     /// <summary>The failure as one sentence for <c>detail</c>.</summary>
-    public override string ToString() => Expression is null
-        ? $"Event {Seq} does not fold: {Message}"
-        : $"Event {Seq} does not fold: {Message} (line {Line}, column {Column} of the expression \"{Expression}\")";
+    public override string ToString()
+    {
+        var place = Expression is null ? "" : $" (line {Line}, column {Column} of the expression \"{Expression}\")";
+        return IsOfRule ? $"The rule can't be judged at seq {Seq}: {Message}{place}" : $"Event {Seq} does not fold: {Message}{place}";
+    }
 }

@@ -35,7 +35,9 @@ public sealed partial class FoldState
             evaluation.Event = new RecordedEvent(e.Seq, e.RecordedAtMs, fields, e.IdempotencyKey, e.IndexInAppend);
         }
 
-        return rule is null ? Merge(e.Seq, payload) : ApplyRule(rule, ref evaluation, payload);
+        if (rule is not null) return ApplyRule(rule, ref evaluation, payload);
+        _work += FoldLimits.Steps - evaluation.Steps;
+        return Merge(e.Seq, payload);
     }
 
     /// <summary>Evaluates all right-hand sides on the state before the event, then assigns them together.</summary>
@@ -67,13 +69,14 @@ public sealed partial class FoldState
             return FoldFailure.OfEvent(e.Seq, $"The state is {Node.Name(_root)}, which has no members to set.");
 
         // A list or map may be part of the state it goes into: what it shares must not be changed in place any more.
-        if (sharesState) _owner = new object();
+        if (sharesState) GiveUpMaps();
         var root = _root.Map;
         if (weight > FoldLimits.ValueBytes && WeightAfter(root, rule, results) > FoldLimits.ValueBytes)
             return FoldFailure.OfEvent(e.Seq, $"The state would take more than {FoldLimits.ValueBytes} bytes.");
         root = root.Own(_owner);
         for (var i = 0; i < count; i++) root.Set(rule.Members[i], results[i]);
         _root = JsonValue.Of(root);
+        _work += FoldLimits.Steps - e.Steps;
         scratch.AsSpan(0, count + rule.Payload.Slots).Clear();
         return null;
     }
@@ -83,7 +86,9 @@ public sealed partial class FoldState
         if (_root.Weight + payload.Weight > FoldLimits.ValueBytes)
         {
             // It may replace more than it adds: tried on a copy, so that a state that is too large leaves this one as it is.
-            var tried = MergePatch.Apply(_root, payload, new object());
+            var owner = new MapOwner();
+            var tried = MergePatch.Apply(_root, payload, owner);
+            _work += owner.Copied;
             if (tried.Weight > FoldLimits.ValueBytes)
                 return FoldFailure.OfEvent(seq, $"The state would take more than {FoldLimits.ValueBytes} bytes.");
         }

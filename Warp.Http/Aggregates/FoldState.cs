@@ -20,8 +20,9 @@ public sealed partial class FoldState
     private readonly AggregateDefinition? _definition;
     private readonly EntityName _entity;
     private readonly Life _life;
-    private object _owner = new();
+    private MapOwner _owner = new();
     private JsonValue _root;
+    private long _work; // of former owners, and of expressions
 
     private FoldState(AggregateDefinition? definition, EntityName entity, Life life, JsonValue root, long seq)
     {
@@ -41,6 +42,9 @@ public sealed partial class FoldState
     /// <summary>Bytes in memory, about; parts shared with clones are counted by each.</summary>
     public long SizeEstimate => HeaderBytes + _root.Weight;
 
+    /// <summary>What folding has cost besides the events' number and bytes, in steps: those of expressions, and members of maps that were copied.</summary>
+    public long Work => _work + _owner.Copied;
+
     /// <summary>The state before the first event.</summary>
     /// <param name="definition">Null folds by default merge.</param>
     public static FoldState Create(AggregateDefinition? definition, EntityName entity, Life life) =>
@@ -54,7 +58,7 @@ public sealed partial class FoldState
     /// <summary>A state that goes on by itself from here; costs one small object.</summary>
     public FoldState Clone()
     {
-        _owner = new object();
+        GiveUpMaps();
         return new FoldState(_definition, _entity, _life, _root, Seq);
     }
 
@@ -99,6 +103,13 @@ public sealed partial class FoldState
         }
 
         return true;
+    }
+
+    /// <summary>From now on somebody else may see the maps there are: each is copied before it is changed.</summary>
+    private void GiveUpMaps()
+    {
+        _work += _owner.Copied;
+        _owner = new MapOwner();
     }
 
     /// <summary>An evaluation over this state, of which only state and entity are seen.</summary>

@@ -6,10 +6,11 @@ using Warp.Http.Events;
 namespace Warp.Http.Endpoints;
 
 /// <summary><c>/v1/aggregates</c>: definitions are put, read, listed and deleted.</summary>
-internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits limits)
+internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerable<IAggregateUser> users, Limits limits)
 {
-    /// <summary>Versions that are shown; the store keeps all.</summary>
+    /// <summary>Versions in one answer, and bytes of their bodies beyond the first; the store keeps all.</summary>
     private const int VersionsMax = 100;
+    private const int VersionBytesMax = 1 << 20;
 
     public async Task PutAsync(HttpContext context)
     {
@@ -31,7 +32,9 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits li
 
     public async Task GetAsync(HttpContext context)
     {
-        var problem = ReadName(context, out var name) ?? new QueryParameters(context.Request).Problem;
+        var query = new QueryParameters(context.Request, "before");
+        var before = (int?)query.Integer("before", 1, int.MaxValue);
+        var problem = ReadName(context, out var name) ?? query.Problem;
         var entry = problem is null ? definitions.Current.Find(name) : null;
         if (entry is null)
         {
@@ -50,14 +53,26 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits li
 
         using var json = JsonBuffer.Rent();
         Write(json, entry);
-        WriteVersions(json, definitions.ReadVersions(name));
+
+        // The file may be ahead of the entry by a version that is put just now.
+        WriteVersions(json, name, definitions.ReadVersions(name, Math.Min(before ?? int.MaxValue, entry.Version + 1), VersionsMax, VersionBytesMax));
         JsonReply.Write(context.Response, json);
     }
 
     public async Task DeleteAsync(HttpContext context)
     {
         var problem = ReadName(context, out var name) ?? new QueryParameters(context.Request).Problem;
-        if (problem is null && !definitions.Delete(name)) problem = Problems.AggregateNotDefined(name);
+        if (problem is null)
+        {
+            var outcome = definitions.Delete(name, users);
+            problem = outcome.Status switch
+            {
+                DeleteStatus.NotDefined => Problems.AggregateNotDefined(name),
+                DeleteStatus.InUse => Problems.AggregateInUse(name, outcome.Users),
+                _ => null,
+            };
+        }
+
         if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
         else context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
@@ -127,14 +142,14 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits li
     }
 
     /// <summary>Adds the versions to what was written, newest first.</summary>
-    private static void WriteVersions(JsonBuffer json, IReadOnlyList<AggregateVersion> versions)
+    private static void WriteVersions(JsonBuffer json, string name, AggregateVersions page)
     {
         json.Truncate(json.Length - 1);
         json.Raw(",\"versions\":["u8);
-        for (var i = 0; i < Math.Min(versions.Count, VersionsMax); i++)
+        for (var i = 0; i < page.Versions.Count; i++)
         {
             if (i > 0) json.Raw((byte)',');
-            var version = versions[versions.Count - 1 - i];
+            var version = page.Versions[i];
             json.Raw("{\"version\":"u8);
             json.Number(version.Version);
             json.Raw(",\"writtenAt\":"u8);
@@ -144,7 +159,10 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, Limits li
             json.Raw((byte)'}');
         }
 
-        json.Raw("]}"u8);
+        json.Raw("],\"next\":"u8);
+        if (page.Next is { } next) json.Text(string.Create(CultureInfo.InvariantCulture, $"/v1/aggregates/{name}?before={next}"));
+        else json.Raw("null"u8);
+        json.Raw((byte)'}');
     }
 
     private static string TagOf(AggregateEntry entry) => string.Create(CultureInfo.InvariantCulture, $"\"{entry.Version}\"");

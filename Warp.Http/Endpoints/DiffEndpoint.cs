@@ -1,3 +1,4 @@
+using System.Globalization;
 using Warp.Http.Aggregates;
 using Warp.Http.Aggregates.Values;
 using Warp.Http.Entities;
@@ -32,9 +33,18 @@ internal sealed class DiffEndpoint(EntityLookup lookup, StateReader states)
             return;
         }
 
-        using var json = JsonBuffer.Rent();
-        JsonPatchDiff.Write(json, before is null ? "{}"u8 : before.State.Span, after!.State.Span);
+        // The state's tag after the seq it is compared with: no tag that an append could take for the entity's.
+        var tag = string.Create(CultureInfo.InvariantCulture, $"\"{from}-{after!.ETag.AsSpan(1)}");
         context.Response.Headers.CacheControl = EntityHeaders.CacheControl;
+        context.Response.Headers.ETag = tag;
+        if (EntityTags.NoneMatchHits(context.Request.Headers.IfNoneMatch, tag))
+        {
+            context.Response.StatusCode = StatusCodes.Status304NotModified;
+            return;
+        }
+
+        using var json = JsonBuffer.Rent();
+        JsonPatchDiff.Write(json, before is null ? "{}"u8 : before.State.Span, after.State.Span);
         JsonReply.Write(context.Response, json, MediaType);
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Warp.Http.Events;
+using Warp.Http.Subscriptions;
 
 namespace Warp.Http.Endpoints;
 
@@ -12,11 +13,14 @@ internal static class EndpointSetup
         services.AddOptions<StreamOptions>().Bind(configuration.GetSection(StreamOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IValidateOptions<Limits>>(new KnownKeys<Limits>(configuration.GetSection(Limits.Section)));
         services.AddSingleton<IValidateOptions<StreamOptions>>(new KnownKeys<StreamOptions>(configuration.GetSection(StreamOptions.Section)));
+        services.AddOptions<SubscriptionOptions>().Bind(configuration.GetSection(SubscriptionOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IValidateOptions<SubscriptionOptions>>(new KnownKeys<SubscriptionOptions>(configuration.GetSection(SubscriptionOptions.Section)));
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<Limits>>().Value);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<AggregateNames>().AddSingleton<EntityLookup>().AddSingleton<StateReader>();
         services.AddSingleton<AppendEndpoint>().AddSingleton<HistoryEndpoint>().AddSingleton<StateEndpoint>().AddSingleton<ExportEndpoint>();
         services.AddSingleton<EntityEndpoints>().AddSingleton<ErasureEndpoints>().AddSingleton<StreamEndpoint>();
+        services.AddSingleton<SubscriptionHub>().AddSingleton<SubscribeEndpoints>();
         services.AddSingleton<Expectations>().AddSingleton<DiffEndpoint>().AddSingleton<AggregateEndpoints>().AddSingleton<TryEndpoint>();
         services.AddSingleton<ProjectionJson>().AddSingleton<ProjectionEndpoints>();
         services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>().AddSingleton<VerifyEndpoints>();

@@ -14,8 +14,10 @@ internal static class EntityRoutes
         entity.MapGet("/events", routes.Handler<HistoryEndpoint>(e => e.HandleAsync));
         entity.MapGet("/aggregates/{aggregate}", routes.Handler<StateEndpoint>(e => e.HandleAsync)).WithMetadata(new HotRouteMetadata(HotRoute.State));
         entity.MapGet("/aggregates/{aggregate}/diff", routes.Handler<DiffEndpoint>(e => e.HandleAsync));
+        entity.MapGet("/subscribe", routes.Handler<SubscribeEndpoints>(e => e.SubscribeToEntityAsync));
         entity.MapGet("/export", routes.Handler<ExportEndpoint>(e => e.HandleAsync));
         routes.MapGet("/v1/erasures/{receiptId}", routes.Handler<ErasureEndpoints>(e => e.GetAsync)).WithTags("Entities");
+        routes.MapGet("/v1/subscribe", routes.Handler<SubscribeEndpoints>(e => e.SubscribeToAllAsync)).WithTags("Entities");
         routes.MapPost("/v1/events", routes.Handler<StreamEndpoint>(e => e.HandleAsync)).WithTags("Entities");
         return routes;
     }

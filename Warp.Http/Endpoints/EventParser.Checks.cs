@@ -16,22 +16,24 @@ internal ref partial struct EventParser
     internal static bool IsName(ReadOnlySpan<byte> name) =>
         name.Length is > 0 and <= Limits.NameChars && char.IsAsciiLetter((char)name[0]) && !name.ContainsAnyExcept(NameBytes);
 
-    private bool CheckType(ReadOnlySpan<byte> type)
+    /// <summary>What is wrong with an event's type; null = nothing.</summary>
+    internal static string? TypeError(ReadOnlySpan<byte> type, Limits limits)
     {
-        if (type.IsEmpty) return Refuse(PathOf(EventMembers.Type), "The type is empty; it has at least 1 character.");
+        if (type.IsEmpty) return "The type is empty; it has at least 1 character.";
 
         // Nearly every type is short printable ASCII, which one vectorised look settles.
-        if (type.Length <= _limits.TypeChars && !type.ContainsAnyExceptInRange((byte)' ', (byte)'~')) return true;
+        if (type.Length <= limits.TypeChars && !type.ContainsAnyExceptInRange((byte)' ', (byte)'~')) return null;
         var characters = 0;
         foreach (var rune in new Utf8Runes(type))
         {
             characters++;
-            if (Rune.IsControl(rune)) return Refuse(PathOf(EventMembers.Type), "The type has a control character.");
+            if (Rune.IsControl(rune)) return "The type has a control character.";
         }
 
-        return characters <= _limits.TypeChars
-            || Refuse(PathOf(EventMembers.Type), $"The type has {characters} characters; at most {_limits.TypeChars} are allowed (typeChars).");
+        return characters <= limits.TypeChars ? null : $"The type has {characters} characters; at most {limits.TypeChars} are allowed (typeChars).";
     }
+
+    private bool CheckType(ReadOnlySpan<byte> type) => TypeError(type, _limits) is not { } error || Refuse(PathOf(EventMembers.Type), error);
 
     private bool CheckAggregate(ReadOnlySpan<byte> aggregate) =>
         IsName(aggregate) || Refuse(PathOf(EventMembers.Aggregate), $"An aggregate's name matches [A-Za-z][A-Za-z0-9_.-]{{0,{Limits.NameChars - 1}}}.");

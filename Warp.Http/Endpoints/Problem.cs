@@ -29,7 +29,7 @@ internal sealed class Problem(int status, string type, string title, string deta
     /// <summary>The methods for <c>Allow</c>, with 405.</summary>
     public string? Allow { get; init; }
 
-    /// <summary>The further members of the table in the contract; values are <see cref="long"/>, <see cref="bool"/>, text or null.</summary>
+    /// <summary>The further members of the table in the contract; values are <see cref="long"/>, <see cref="bool"/>, text, lists of texts or null.</summary>
     public (string Name, object? Value)[] Extras { get; init; } = [];
 
     /// <summary>The same refusal at another place: a line of a stream knows its line only afterwards.</summary>

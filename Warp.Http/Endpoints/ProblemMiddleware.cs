@@ -33,7 +33,8 @@ internal sealed partial class ProblemMiddleware(RequestDelegate next, ILogger<Pr
     private async Task AnswerAsync(HttpContext context, Exception error)
     {
         var problem = OfException(error);
-        if (problem.Status >= 500) LogFailure(error, problem.Type, ProblemWriter.TraceIdOf(context));
+        // Why a shard is out of service was said when it was found; the calls that meet it say nothing new.
+        if (problem.Status >= 500 && error is not ShardUnavailableException { IsTransient: false }) LogFailure(error, problem.Type, ProblemWriter.TraceIdOf(context));
         if (context.Response.HasStarted)
         {
             // Half an answer must not look like a whole one.

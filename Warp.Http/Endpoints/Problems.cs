@@ -39,6 +39,9 @@ internal static class Problems
     /// <param name="detail">Whose it is.</param>
     public static Problem AlreadyExists(string detail) => new(409, "already-exists", "The name is taken.", detail);
 
+    public static Problem AggregateInUse(string aggregate, IReadOnlyList<string> users) =>
+        new(409, "in-use", "The aggregate is in use.", $"\"{aggregate}\" is used by {string.Join(", ", users)}; delete that first.") { Extras = [("users", users)] };
+
     public static Problem ErasureNotFound() => new(404, "erasure-not-found", "There is no such erasure.", "No receipt has this id.");
 
     public static Problem VerificationNotFound(string detail) => new(404, "verification-not-found", "There is no such verification.", detail);
@@ -76,7 +79,10 @@ internal static class Problems
 
     public static Problem FoldFailed(FoldFailure failure) => new(422, "fold-failed", "The state can't be folded.", failure.ToString())
     {
-        Extras = [("seq", failure.Seq), ("expression", failure.Expression), ("line", (long)failure.Line), ("column", (long)failure.Column)],
+        // Where no expression is to blame there is no place in one.
+        Extras = failure.Expression is null
+            ? [("seq", failure.Seq), ("expression", null)]
+            : [("seq", failure.Seq), ("expression", failure.Expression), ("line", (long)failure.Line), ("column", (long)failure.Column)],
     };
 
     public static Problem InvariantViolated(InvariantViolation violation) =>
@@ -116,6 +122,9 @@ internal static class Problems
 
     public static Problem ShuttingDown() =>
         new(503, "shutting-down", "The service is stopping.", "Send what has no reply yet again, to the restarted service.") { Retryable = true, RetryAfterSeconds = 5 };
+
+    public static Problem TooManySubscriptions(int max) =>
+        new(503, "overloaded", "The service takes no more for now.", $"{max} subscriptions are open, as many as there may be (subscriptions).") { Retryable = true, RetryAfterSeconds = 5 };
 
     /// <summary>Says nothing of the cause: that stands in the log under the same trace id.</summary>
     public static Problem Internal() =>

@@ -66,7 +66,9 @@ internal sealed class StateEndpoint(EntityRegistry registry, EntityLookup lookup
         // A stopping service does not wait for those who wait.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         (actor, var reached) = await registry.WaitForSeqAsync(actor, required, wait, stop.Token);
-        return (actor, reached ? null : Problems.WaitTimeout(required, actor.DurableSeq));
+        if (reached) return (actor, null);
+        var (_, gone) = await lookup.FindAsync(actor.Name.Utf8.ToArray(), context.RequestAborted);
+        return (actor, gone ?? Problems.WaitTimeout(required, actor.DurableSeq));
     }
 
     private static Task WriteAsync(HttpContext context, StateSnapshot snapshot)

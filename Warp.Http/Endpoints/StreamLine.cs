@@ -1,24 +1,22 @@
 using Warp.Http.Entities;
-using Warp.Http.Events;
 
 namespace Warp.Http.Endpoints;
 
 /// <summary>A line of a stream on its way from the reading to the replying side: posted, or refused.</summary>
-internal readonly struct StreamLine
+internal struct StreamLine
 {
     /// <summary>From 1; empty lines count.</summary>
-    public required long Number { get; init; }
+    public long Number;
 
-    /// <summary>The posted command; whoever has awaited its outcome returns it. Null if the line was refused.</summary>
-    public AppendCommand? Command { get; init; }
+    /// <summary>The place's own command, used again by the lines that come after it; null until the first.</summary>
+    public AppendCommand? Command;
 
     /// <summary>The shard of a posted command.</summary>
-    public int Shard { get; init; }
+    public int Shard;
 
-    public ValueTask<AppendOutcome> Outcome { get; init; }
-
-    public Problem? Problem { get; init; }
+    /// <summary>Set if the line was refused; its command is then not under way.</summary>
+    public Problem? Problem;
 
     /// <summary>The entity that a refused line names, if it could be read.</summary>
-    public byte[]? Entity { get; init; }
+    public byte[]? Entity;
 }

@@ -24,6 +24,7 @@ internal sealed partial class StreamSession
 
     private long _lineNumber; // the reading loop's
     private long _tooLongBytes; // of a line beyond the limit, so far; 0 = the line is within it
+    private bool _isPosting; // the reading loop's: the line is parsed, and there is no room for it yet
     private long _waitingSince; // timestamp while a read is pending, else 0; read by the idle timer
     private volatile StopReason _stopReason;
 
@@ -34,11 +35,20 @@ internal sealed partial class StreamSession
             Volatile.Write(ref _waitingSince, clock.GetTimestamp());
             var result = await RequestBody.ReadAsync(_body);
             Volatile.Write(ref _waitingSince, 0);
-            foreach (var segment in result.Buffer) await TakeAsync(segment);
+            foreach (var segment in result.Buffer)
+            {
+                var bytes = segment;
+                while (!TryTake(ref bytes)) await WaitAsync();
+            }
+
             _body.AdvanceTo(result.Buffer.End);
-            if (!result.IsCompleted) continue;
-            if (_carry.Length > 0 || _tooLongBytes > 0) await EndLineAsync(default);
-            return;
+            if (result.IsCompleted)
+            {
+                await EndLastLineAsync();
+                return;
+            }
+
+            _lines.Added.Wake();
         }
     }
 
@@ -54,15 +64,37 @@ internal sealed partial class StreamSession
         if (since != 0 && clock.GetElapsedTime(since) >= options.IdleTimeout) StopReading(StopReason.Idle);
     }
 
-    private async ValueTask TakeAsync(ReadOnlyMemory<byte> bytes)
+    /// <summary>Takes lines from the start of the bytes. False if something must be waited for before the rest is taken.</summary>
+    private bool TryTake(ref ReadOnlyMemory<byte> bytes)
     {
-        while (bytes.Span.IndexOf((byte)'\n') is >= 0 and var end)
+        var rest = bytes.Span;
+        while (rest.IndexOf((byte)'\n') is >= 0 and var end)
         {
-            await EndLineAsync(bytes[..end]);
-            bytes = bytes[(end + 1)..];
+            if (!_lines.HasRoom)
+            {
+                bytes = bytes[^rest.Length..];
+                return false;
+            }
+
+            EndLine(rest[..end]);
+            rest = rest[(end + 1)..];
+            if (!_isPosting) continue;
+            bytes = bytes[^rest.Length..];
+            return false;
         }
 
-        Carry(bytes.Span);
+        Carry(rest);
+        bytes = default;
+        return true;
+    }
+
+    /// <summary>The last line may lack its end.</summary>
+    private async ValueTask EndLastLineAsync()
+    {
+        if (_carry.Length == 0 && _tooLongBytes == 0) return;
+        while (!_lines.HasRoom) await WaitAsync();
+        EndLine(default);
+        while (_isPosting) await WaitAsync();
     }
 
     /// <summary>Keeps the start of a line; of one beyond the limit only its length, until its end is found and the next line is read as usual.</summary>
@@ -84,94 +116,123 @@ internal sealed partial class StreamSession
     }
 
     /// <param name="tail">The line's last bytes: all of it if none were kept, and then read where they are.</param>
-    private async ValueTask EndLineAsync(ReadOnlyMemory<byte> tail)
+    private void EndLine(ReadOnlySpan<byte> tail)
     {
         _lineNumber++;
         var isWhole = _carry.Length == 0 && _tooLongBytes == 0 && tail.Length <= limits.BodyBytes;
-        if (!isWhole) Carry(tail.Span);
-        var line = _tooLongBytes > 0 ? TooLong() : Parse(isWhole ? tail.Span : _carry.Written);
+        if (!isWhole) Carry(tail);
+        if (_tooLongBytes > 0)
+        {
+            Refuse(Problems.PayloadTooLarge("The line's length in bytes", "bodyBytes", limits.BodyBytes, _tooLongBytes), default);
+            _tooLongBytes = 0;
+        }
+        else
+        {
+            TakeLine(isWhole ? tail : _carry.Written);
+        }
+
         _carry.Clear();
-        _tooLongBytes = 0;
-        if (line.Command is not null) line = await PostAsync(line);
-        else if (line.Problem is null) return; // An empty line.
-        if (!_lines.Writer.TryWrite(line)) await _lines.Writer.WriteAsync(line);
     }
 
-    private StreamLine TooLong() => new()
+    private void TakeLine(ReadOnlySpan<byte> text)
     {
-        Number = _lineNumber,
-        Problem = Problems.PayloadTooLarge("The line's length in bytes", "bodyBytes", limits.BodyBytes, _tooLongBytes),
-    };
-
-    private StreamLine Parse(ReadOnlySpan<byte> text)
-    {
-        if (text.Trim(" \t\r"u8).IsEmpty) return new StreamLine { Number = _lineNumber };
+        if (text.Trim(" \t\r"u8).IsEmpty) return; // counted, not answered
         Span<byte> name = stackalloc byte[RequestTarget.NameBytesMax(limits)];
-        var command = AppendCommand.Rent();
+        ref var line = ref _lines.Free;
+        var command = line.Command!;
         var problem = EventParser.ParseLine(text, limits, command.Events, name, out var length, out var expectation);
         name = name[..length];
         if (problem is null && EntityName.IsReserved(name)) problem = Problems.ReservedKind(name[..name.IndexOf((byte)'/')]);
-        problem ??= expectations.Apply(expectation, command) ?? FailedBefore(name);
-        if (problem is null)
+        problem ??= expectations.Apply(expectation, command);
+        if (problem is not null)
         {
-            command.SetEntity(name);
-            return new StreamLine { Number = _lineNumber, Command = command };
+            Refuse(problem, name);
+            return;
         }
 
-        command.Return();
-        return new StreamLine { Number = _lineNumber, Problem = problem, Entity = length > 0 ? name.ToArray() : null };
+        command.SetEntity(name);
+        line.Number = _lineNumber;
+        line.Shard = BindToEpoch(command);
+
+        // Asked only now: had it been before, a line that failed between the two could be the last that held the old epoch.
+        if (FailedBefore(name) is { } failed) Refuse(failed, name);
+        else _isPosting = !TryPost(ref line, isLastTry: false);
     }
 
-    private Problem? FailedBefore(ReadOnlySpan<byte> name)
+    private void Refuse(Problem problem, ReadOnlySpan<byte> name)
     {
-        if (_failed.IsEmpty || !_failed.TryGetValue(System.Text.Encoding.UTF8.GetString(name), out var line)) return null;
-        return Problems.ShardUnavailable($"Line {line} of this entity failed before; storing this one would break their order. Send both again.");
+        ref var line = ref _lines.Free;
+        line.Command!.Reset();
+        line.Number = _lineNumber;
+        line.Problem = problem;
+        line.Entity = name.IsEmpty ? null : name.ToArray();
+        _lines.Add();
     }
 
-    /// <summary>Posts the line's command. A full mailbox or shard is waited for, here, so that no later line overtakes this one.</summary>
-    private async ValueTask<StreamLine> PostAsync(StreamLine line)
+    /// <summary>Posts the line's command, unless there is no room for it.</summary>
+    /// <param name="isLastTry">Pressure refuses the line.</param>
+    private bool TryPost(ref StreamLine line, bool isLastTry)
     {
         var command = line.Command!;
-        var shard = BindToEpoch(command);
-        await WaitForRoomAsync(command.Events.Length);
+        if (!HasRoomFor(command.Events.Length)) return false;
+        var bytes = command.Events.Length;
+        var refused = registry.Post(command);
+        if (refused == AppendStatus.Appended)
+        {
+            _posted[line.Shard]++;
+            _bytesPosted += bytes;
+            _lines.Add();
+            return true;
+        }
+
+        if (!isLastTry && refused is (AppendStatus.MailboxFull or AppendStatus.Overloaded)) return false;
+        if (ProblemMapping.IsRetryable(refused)) Remember(command.Entity, line.Number);
+        Refuse(ProblemMapping.Of(new AppendOutcome(refused), command.Expect)!, command.Entity.ToArray());
+        return true;
+    }
+
+    /// <summary>Waits until the line in hand was posted, or, with none in hand, until there is room for one more.</summary>
+    private async ValueTask WaitAsync()
+    {
+        _lines.Added.Wake(); // whose outcomes are waited for here
+        if (!_isPosting)
+        {
+            await WaitForRoomAsync(bytes: 0);
+            return;
+        }
+
         var pause = s_pauseMin;
         while (true)
         {
-            var posted = registry.AppendAsync(command);
-            if (!posted.IsCompletedSuccessfully) return new StreamLine { Number = line.Number, Command = command, Shard = shard, Outcome = posted };
+            await WaitForRoomAsync(_lines.Free.Command!.Events.Length);
+            if (TryPost(ref _lines.Free, isLastTry: _clientGone || _stopReason == StopReason.Stopping)) break;
 
-            // Completed at once: refused before it was queued.
-            var outcome = await posted;
-            var isPressure = outcome.Status is AppendStatus.MailboxFull or AppendStatus.Overloaded;
-            if (!isPressure || _clientGone || _stopReason == StopReason.Stopping)
-            {
-                if (ProblemMapping.IsRetryable(outcome.Status)) Remember(command.Entity, line.Number);
-                return new StreamLine { Number = line.Number, Command = command, Shard = shard, Outcome = new ValueTask<AppendOutcome>(outcome) };
-            }
-
+            // A full mailbox or shard is waited for, here, so that no later line overtakes this one.
             await Task.Delay(pause, clock);
             if (pause < s_pauseMax) pause *= 2;
         }
+
+        _isPosting = false;
     }
 
-    /// <summary>Waits until the bytes in flight are below their bound; a single large line may pass it.</summary>
     private async ValueTask WaitForRoomAsync(int bytes)
     {
-        var inFlight = Interlocked.Add(ref _bytesInFlight, bytes);
-        while (inFlight > options.BytesInFlight && inFlight > bytes)
+        while (!HasRoomFor(bytes))
         {
-            Volatile.Write(ref _readerWaitsForRoom, 1);
-
-            // Look again after raising the flag: the last line in flight may have gone between, and nobody else would wake us.
-            inFlight = Interlocked.Read(ref _bytesInFlight);
-            if (inFlight <= options.BytesInFlight || inFlight <= bytes)
-            {
-                if (Interlocked.Exchange(ref _readerWaitsForRoom, 0) == 0) await _room.WaitAsync();
-                return;
-            }
-
-            await _room.WaitAsync();
-            inFlight = Interlocked.Read(ref _bytesInFlight);
+            _lines.Removed.Announce();
+            if (HasRoomFor(bytes)) await _lines.Removed.CallOffAsync();
+            else await _lines.Removed.WaitAsync();
         }
+    }
+
+    /// <summary>Whether lines and bytes in flight are below their bounds; a single large line may pass that of bytes.</summary>
+    private bool HasRoomFor(int bytes)
+    {
+        if (!_lines.HasRoom) return false;
+        var inFlight = _bytesPosted - _bytesDoneSeen;
+        if (inFlight + bytes <= options.BytesInFlight) return true;
+        _bytesDoneSeen = Volatile.Read(ref _bytesDone);
+        inFlight = _bytesPosted - _bytesDoneSeen;
+        return inFlight + bytes <= options.BytesInFlight || inFlight == 0;
     }
 }

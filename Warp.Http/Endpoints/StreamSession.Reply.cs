@@ -15,49 +15,79 @@ internal sealed partial class StreamSession
     {
         // Never on the reading loop's thread: it would post nothing while replies are written.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        var lines = _lines.Reader;
-        while (await lines.WaitToReadAsync())
+        while (await HasLineAsync())
         {
-            while (lines.TryRead(out var line))
+            if (_lines.Oldest.Problem is { } refused)
             {
-                if (line.Command is null) WriteProblem(line.Number, line.Entity, line.Problem!);
-                else await ReplyAsync(line);
-                if (_replies.Length >= SendAtBytes) await SendAsync();
+                WriteProblem(_lines.Oldest.Number, _lines.Oldest.Entity, refused);
+            }
+            else
+            {
+                var completion = _lines.Oldest.Command!.Completion;
+                var isReady = completion.IsCompleted;
+                if (!isReady) await SendAsync();
+                var outcome = await completion;
+
+                // The outcome completes on a pool item that completes others after it: they must not wait for the replies, and it is worth
+                // waiting for them, for each message to the client costs more than many replies.
+                if (!isReady) await default(PoolHop);
+                if (outcome.Status == AppendStatus.Appended) WriteSuccess(outcome);
+                else await WriteOutcomeAsync(outcome);
+                Done();
             }
 
-            await SendAsync();
+            _lines.Remove();
+            if (_replies.Length >= SendAtBytes) await SendAsync();
         }
     }
 
-    private async ValueTask ReplyAsync(StreamLine line)
-    {
-        var command = line.Command!;
-        var isReady = line.Outcome.IsCompleted;
-        if (!isReady) await SendAsync();
-        var outcome = await line.Outcome;
+    /// <summary>Waits for a line, with nothing ready held back. False if none comes any more.</summary>
+    private ValueTask<bool> HasLineAsync() => _lines.HasLine ? new ValueTask<bool>(true) : WaitForLineAsync();
 
-        // The outcome completes on a pool item that completes others after it; the replies must not hold them up.
-        if (!isReady) await Task.Yield();
+    private async ValueTask<bool> WaitForLineAsync()
+    {
+        await SendAsync();
+        while (!_lines.HasLine)
+        {
+            _lines.Added.Announce();
+
+            // In this order: no line, after no more are read, is none for ever.
+            var isLast = _isRead;
+            if (!_lines.HasLine && !isLast) await _lines.Added.WaitAsync();
+            else await _lines.Added.CallOffAsync();
+            if (isLast && !_lines.HasLine) return false;
+        }
+
+        return true;
+    }
+
+    private async ValueTask WriteOutcomeAsync(AppendOutcome outcome)
+    {
+        var number = _lines.Oldest.Number;
+        var command = _lines.Oldest.Command!;
         var problem = await AppendEndpoint.RefusalAsync(registry, command, outcome);
         if (problem is null)
         {
-            WriteSuccess(line.Number, command.Entity, outcome);
-        }
-        else
-        {
-            if (ProblemMapping.IsRetryable(outcome.Status)) Remember(command.Entity, line.Number);
-            WriteProblem(line.Number, command.Entity, problem);
+            WriteSuccess(outcome);
+            return;
         }
 
-        Interlocked.Decrement(ref _inFlight[line.Shard]); // after what failed was remembered
-        Interlocked.Add(ref _bytesInFlight, -command.Events.Length);
-        if (Interlocked.Exchange(ref _readerWaitsForRoom, 0) == 1) _room.Release();
-        command.Return();
+        if (ProblemMapping.IsRetryable(outcome.Status)) Remember(command.Entity, number);
+        WriteProblem(number, command.Entity, problem);
     }
 
-    private void WriteSuccess(long number, ReadOnlySpan<byte> entity, in AppendOutcome outcome)
+    /// <summary>The oldest line is in flight no more; after what failed was remembered.</summary>
+    private void Done()
     {
-        WriteHead(number, entity);
+        ref var line = ref _lines.Oldest;
+        Volatile.Write(ref _bytesDone, _bytesDone + line.Command!.Events.Length);
+        Volatile.Write(ref _done[line.Shard], _done[line.Shard] + 1);
+    }
+
+    private void WriteSuccess(in AppendOutcome outcome)
+    {
+        ref var line = ref _lines.Oldest;
+        WriteHead(line.Number, line.Command!.Entity);
         _replies.Raw(",\"firstSeq\":"u8);
         _replies.Number(outcome.FirstSeq);
         _replies.Raw(",\"lastSeq\":"u8);
@@ -82,9 +112,10 @@ internal sealed partial class StreamSession
         _replies.Text(entity);
     }
 
-    /// <summary>Sends what is ready. With the client gone the loop goes on, unheard: every posted command must be awaited before it is pooled again.</summary>
+    /// <summary>Sends what is ready. With the client gone the loop goes on, unheard: every posted command must be awaited before it is used again.</summary>
     private async ValueTask SendAsync()
     {
+        _lines.Removed.Wake();
         if (_replies.Length == 0) return;
         if (!_clientGone)
         {

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Text;
-using System.Threading.Channels;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 
@@ -13,22 +12,24 @@ namespace Warp.Http.Endpoints;
 internal sealed partial class StreamSession(
     HttpContext context, EntityRegistry registry, Expectations expectations, Limits limits, StreamOptions options, TimeProvider clock) : IDisposable
 {
-    private readonly Channel<StreamLine> _lines = Channel.CreateBounded<StreamLine>(
-        new BoundedChannelOptions(options.LinesInFlight) { SingleReader = true, SingleWriter = true });
+    private readonly LineQueue _lines = new(options.LinesInFlight);
 
     /// <summary>
     /// Entities of which a line failed in a way that a repetition may cure, with that line's number: their later lines must fail, too, or
     /// the order would be broken. Both loops add, the reading one asks.
     /// </summary>
     private readonly ConcurrentDictionary<string, long> _failed = new(StringComparer.Ordinal);
+    private volatile bool _anyFailed; // set after the entity was added: the dictionary's own answer would take all its locks
 
-    /// <summary>A shard's lines in flight (both loops), and the epoch that they are bound to (the reading loop).</summary>
-    private readonly int[] _inFlight = new int[Life.ShardsMax];
+    /// <summary>A shard's lines that were posted (the reading loop's) and answered (the replying loop's), and the epoch they are bound to (the reading loop's).</summary>
+    private readonly long[] _posted = new long[Life.ShardsMax];
+    private readonly long[] _done = new long[Life.ShardsMax];
     private readonly int[] _epochs = new int[Life.ShardsMax];
 
-    private readonly SemaphoreSlim _room = new(0, 1);
-    private long _bytesInFlight; // both loops, interlocked
-    private int _readerWaitsForRoom; // 1 while it does; whoever takes it back to 0 releases _room
+    private long _bytesPosted; // the reading loop's
+    private long _bytesDone; // the replying loop's, read by the other
+    private long _bytesDoneSeen; // the reading loop's: it looks at the other only when this will not do
+    private volatile bool _isRead; // no line comes any more
     private volatile bool _clientGone; // set by the replying loop
 
     /// <summary>Runs until the body ends, the client leaves or the service stops, and every posted line has its outcome.</summary>
@@ -49,16 +50,17 @@ internal sealed partial class StreamSession(
         }
         finally
         {
-            _lines.Writer.Complete();
+            _isRead = true;
+            _lines.Added.Wake();
+            await replying; // whatever ended the reading: what was posted is another's until its outcome was awaited
         }
 
-        await replying;
         await EndAsync(broken);
     }
 
     public void Dispose()
     {
-        _room.Dispose();
+        _lines.Dispose();
         _carry.Dispose();
         _replies.Dispose();
     }
@@ -70,12 +72,22 @@ internal sealed partial class StreamSession(
     private int BindToEpoch(AppendCommand command)
     {
         var (shard, epoch) = registry.EpochOf(command.Entity);
-        if (Interlocked.Increment(ref _inFlight[shard]) == 1) _epochs[shard] = epoch;
+        if (epoch != _epochs[shard] && Volatile.Read(ref _done[shard]) == _posted[shard]) _epochs[shard] = epoch;
         command.BoundEpoch = _epochs[shard];
         return shard;
     }
 
-    private void Remember(ReadOnlySpan<byte> entity, long line) => _failed.TryAdd(Encoding.UTF8.GetString(entity), line);
+    private void Remember(ReadOnlySpan<byte> entity, long line)
+    {
+        _failed.TryAdd(Encoding.UTF8.GetString(entity), line);
+        _anyFailed = true;
+    }
+
+    private Problem? FailedBefore(ReadOnlySpan<byte> name)
+    {
+        if (!_anyFailed || !_failed.TryGetValue(Encoding.UTF8.GetString(name), out var line)) return null;
+        return Problems.ShardUnavailable($"Line {line} of this entity failed before; storing this one would break their order. Send both again.");
+    }
 
     /// <summary>Says how the stream ended where that is not the end of the body: as the whole answer if there is none yet, else as a last line.</summary>
     private async Task EndAsync(Exception? broken)

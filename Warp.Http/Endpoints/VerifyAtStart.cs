@@ -11,7 +11,7 @@ internal sealed class VerifyAtStart(Store store, AggregateCatalog definitions, I
         store.Verification.Include(AggregateCatalog.FileName, definitions.Check);
 
         // Before Kestrel waits for its requests: one of them may be waiting for the report.
-        lifetime.ApplicationStopping.Register(() => _ = store.Verification.StopAsync());
+        lifetime.ApplicationStopping.Register(store.Verification.End);
         if (store.Options.VerifyInBackground) lifetime.ApplicationStarted.Register(() => _ = store.Verification.RunAsync(isPaced: true));
         return Task.CompletedTask;
     }

@@ -21,7 +21,17 @@ internal sealed class VerifyEndpoints(Store store)
             return;
         }
 
-        var done = store.Verification.RunAsync();
+        Task<VerifyReport> done;
+        try
+        {
+            done = store.Verification.RunAsync();
+        }
+        catch (ShardUnavailableException)
+        {
+            await ProblemWriter.WriteAsync(context, Problems.ShuttingDown());
+            return;
+        }
+
         if (AppendOptions.Prefers(context.Request.Headers["Prefer"], "respond-async"))
         {
             context.Response.StatusCode = StatusCodes.Status202Accepted;

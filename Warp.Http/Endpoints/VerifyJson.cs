@@ -55,6 +55,7 @@ internal static class VerifyJson
         json.Text(problem.Where);
         json.Raw(",\"what\":"u8);
         json.Text(problem.What);
+        json.Raw(problem.IsDamage ? ",\"damage\":true"u8 : ",\"damage\":false"u8);
         json.Raw((byte)'}');
     }
 
@@ -85,6 +86,7 @@ internal static class VerifyJson
         VerifyStatus.Running => "running",
         VerifyStatus.Ok => "ok",
         VerifyStatus.Damaged => "damaged",
+        VerifyStatus.Incomplete => "incomplete",
         _ => "stopped",
     };
 }

@@ -9,6 +9,7 @@ namespace Warp.Http.Entities;
 /// <remarks>
 /// The request's until it is posted; then the actor's, the writer's, and from the completion on the request's again.
 /// <see cref="Return"/> before the outcome was awaited would give a command away that the writer still holds.
+/// Who has many of them under way may keep its own and <see cref="Reset"/> them instead.
 /// </remarks>
 public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcome>
 {
@@ -24,10 +25,6 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
     private int _keyLength;
     private ManualResetValueTaskSourceCore<AppendOutcome> _source; // continuations inline: a pool item runs 32 completions
     private AppendOutcome _outcome;
-
-    private AppendCommand()
-    {
-    }
 
     public ReadOnlySpan<byte> Entity => _name.AsSpan(0, _nameLength);
 
@@ -61,7 +58,10 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
     /// <summary>What the shard counts against its bound while the command is under way: so the bound holds for many small ones, too.</summary>
     internal int QueuedBytes => OwnBytes + Events.Length + _nameLength;
 
-    internal ValueTask<AppendOutcome> Task => new(this, _source.Version);
+    /// <summary>
+    /// Of a command that <see cref="EntityRegistry.AppendAsync"/> did not refuse at once: what it gave, for who did not keep it. To be awaited once.
+    /// </summary>
+    public ValueTask<AppendOutcome> Completion => new(this, _source.Version);
 
     public static AppendCommand Rent() => Pool.TryDequeue(out var command) ? command : new AppendCommand();
 
@@ -83,6 +83,13 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
     /// <summary>Back to the pool, after the outcome was read.</summary>
     public void Return()
     {
+        Reset();
+        if (Pool.Count < PooledMax) Pool.Enqueue(this);
+    }
+
+    /// <summary>Makes it ready for another append, after the outcome was read.</summary>
+    public void Reset()
+    {
         ResetItem();
         Events.Reset();
         Expect = default;
@@ -93,7 +100,6 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
         _keyLength = 0;
         _outcome = default;
         _source.Reset();
-        if (Pool.Count < PooledMax) Pool.Enqueue(this);
     }
 
     public override void OnCommitted_WriterThreadOnly()

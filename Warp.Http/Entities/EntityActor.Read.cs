@@ -7,7 +7,7 @@ namespace Warp.Http.Entities;
 /// <summary>What <c>GET /v1/entities/{kind}/{id}</c> tells.</summary>
 /// <param name="CreatedAtMs">The first event's group commit, Unix milliseconds.</param>
 /// <param name="UpdatedAtMs">The last event's.</param>
-/// <param name="Aggregates">The aggregates its events belong to, events without one resolved to the default.</param>
+/// <param name="Aggregates">The aggregates its events belong to, events without one resolved to the default, where there is one.</param>
 /// <param name="Bytes">Of its events in stored form.</param>
 public readonly record struct EntityDescription(Life Life, long Seq, long CreatedAtMs, long UpdatedAtMs, IReadOnlyList<string> Aggregates, long Bytes);
 
@@ -64,7 +64,7 @@ public sealed partial class EntityActor
         FoldFailure? failure;
         try
         {
-            failure = await fold.AdvanceAsync(atSeq ?? durable, atMs ?? long.MaxValue);
+            failure = await fold.AdvanceAsync(atSeq ?? durable, atMs ?? long.MaxValue, cancellation);
         }
         catch (DamagedDataException damage) when (!TellOfDamage(life, damage))
         {
@@ -88,8 +88,8 @@ public sealed partial class EntityActor
         var reached = life.WhenReached(minSeq);
         try
         {
-            // Passivation ends the waits that it finds; one that begins later must look itself.
-            if (!IsRetired) await reached.WaitAsync(wait, _registry.Time, cancellation);
+            // Passivation and erasure end the waits that they find; one that begins later must look itself.
+            if (!IsRetired && ReferenceEquals(Readable, life)) await reached.WaitAsync(wait, _registry.Time, cancellation);
         }
         catch (TimeoutException)
         {
@@ -110,7 +110,10 @@ public sealed partial class EntityActor
         var summary = await ReadViewAsync(life, 1, view => view.Summarize(life.Number), cancellation);
         if (summary is null || !ReferenceEquals(Readable, life)) return null; // erased meanwhile: what is left of it is nobody's business
         var resolved = Definitions.Current.ResolveDefault(Name.Kind);
-        var names = summary.Aggregates.Select(name => name.Length > 0 ? name : resolved.Name ?? AggregateSet.DefaultName).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+
+        // Where several definitions claim the kind, what names none belongs to nobody.
+        var names = summary.Aggregates.Select(name => name.Length > 0 ? name : resolved.Name)
+            .Where(name => name.Length > 0).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
         return new EntityDescription(LifeOf(life), summary.LastSeq, summary.FirstMs, summary.LastMs, [.. names], summary.Bytes);
     }
 

@@ -16,7 +16,8 @@ public sealed partial class EntityRegistry
     /// </summary>
     /// <returns>Null if the life was erased meanwhile.</returns>
     /// <exception cref="ShardUnavailableException">The shard is out of service.</exception>
-    internal async ValueTask<FoldedBeside?> FoldBesideAsync(Shard shard, EntityName name, long number, long seq, string aggregate, AggregateSet definitions)
+    internal async ValueTask<FoldedBeside?> FoldBesideAsync(
+        Shard shard, EntityName name, long number, long seq, string aggregate, AggregateSet definitions, CancellationToken cancellation)
     {
         // An actor that stands in no table: nobody finds it, nobody counts it, and it goes with the fold.
         var actor = new EntityActor(this, shard, name, nameHash: 0);
@@ -24,7 +25,7 @@ public sealed partial class EntityRegistry
         var fold = new StateFold(actor, life, aggregate, definitions);
         try
         {
-            var failure = await fold.AdvanceAsync(seq);
+            var failure = await fold.AdvanceAsync(seq, long.MaxValue, cancellation);
             return shard.Tombstones.IsFenced(number) ? null : new FoldedBeside(fold.State, fold.Covered, fold.HasEvents, failure);
         }
         catch (DamagedDataException damage) when (!actor.TellOfDamage(life, damage))

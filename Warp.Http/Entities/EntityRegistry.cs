@@ -55,13 +55,20 @@ public sealed partial class EntityRegistry
     /// </summary>
     public ValueTask<AppendOutcome> AppendAsync(AppendCommand command)
     {
+        var outcome = command.Completion; // taken before: once posted, the command may be completed and used again
+        var refused = Post(command);
+        return refused == AppendStatus.Appended ? outcome : new ValueTask<AppendOutcome>(new AppendOutcome(refused));
+    }
+
+    /// <summary>The same for who keeps the command, and awaits its <see cref="AppendCommand.Completion"/> later: Appended = queued, else the refusal.</summary>
+    public AppendStatus Post(AppendCommand command)
+    {
         var shard = Store.ShardOf(command.Entity);
-        var admitted = shard.Enter(command.QueuedBytes);
-        if (admitted != AppendStatus.Appended) return new ValueTask<AppendOutcome>(new AppendOutcome(admitted));
-        var outcome = command.Task;
-        if (Post(shard, command.Entity, command)) return outcome;
-        shard.Leave(command.QueuedBytes);
-        return new ValueTask<AppendOutcome>(new AppendOutcome(AppendStatus.MailboxFull));
+        var bytes = command.QueuedBytes;
+        var admitted = shard.Enter(bytes);
+        if (admitted != AppendStatus.Appended || Post(shard, command.Entity, command)) return admitted;
+        shard.Leave(bytes);
+        return AppendStatus.MailboxFull;
     }
 
     /// <summary>The shard that a name belongs to, and its epoch, for <see cref="AppendCommand.BoundEpoch"/>.</summary>
@@ -105,7 +112,8 @@ public sealed partial class EntityRegistry
     }
 
     /// <summary>
-    /// Waits until the entity's durable seq has reached <paramref name="minSeq"/>, also where its actor is passivated meanwhile and another goes on.
+    /// Waits until the entity's durable seq has reached <paramref name="minSeq"/>, also where its actor is passivated meanwhile and another goes on, or where it
+    /// is erased and recreated.
     /// </summary>
     /// <returns>The actor to read from, and false after the wait or when the entity was erased.</returns>
     public async ValueTask<(EntityActor Actor, bool Reached)> WaitForSeqAsync(EntityActor actor, long minSeq, TimeSpan wait, CancellationToken cancellation)
@@ -115,7 +123,9 @@ public sealed partial class EntityRegistry
         {
             var left = wait - Time.GetElapsedTime(started);
             if (await actor.WaitForSeqAsync(minSeq, left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellation)) return (actor, true);
-            if (!actor.IsRetired || left <= TimeSpan.Zero) return (actor, false);
+            if (left <= TimeSpan.Zero) return (actor, false);
+
+            // The time is up, the actor was passivated, or the life ended: then there is nothing to wait for, or a new life to wait in.
             var found = await FindAsync(actor.Name.Memory, cancellation);
             if (found.Actor is not { } successor) return (actor, false);
             actor = successor;
@@ -125,7 +135,7 @@ public sealed partial class EntityRegistry
     internal async ValueTask<EraseStatus> EraseAsync(ReadOnlyMemory<byte> name, Guid receiptId, CancellationToken cancellation)
     {
         var shard = Store.ShardOf(name.Span);
-        if (shard.Damage is { } damage) throw new ShardUnavailableException(damage);
+        if (shard.Damage is { } damage) throw new ShardUnavailableException(damage) { IsTransient = false };
         var erase = new EraseCommand(receiptId);
         while (!Post(shard, name.Span, erase)) await Task.Delay(TimeSpan.FromMilliseconds(1), Time, cancellation);
         return await erase.Done.WaitAsync(cancellation);

@@ -84,7 +84,7 @@ internal sealed class FoldedState(string aggregate)
 
             try
             {
-                return await FoldAsync(actor, life, definitions);
+                return await FoldAsync(actor, life, definitions, cancellation);
             }
             finally
             {
@@ -95,14 +95,23 @@ internal sealed class FoldedState(string aggregate)
         }
     }
 
-    private async ValueTask<StateResult> FoldAsync(EntityActor actor, EntityLife life, AggregateSet definitions)
+    private async ValueTask<StateResult> FoldAsync(EntityActor actor, EntityLife life, AggregateSet definitions, CancellationToken cancellation)
     {
         var seq = life.DurableSeq;
         var fold = _fold;
         if (fold is null || !fold.IsOf(definitions)) fold = new StateFold(actor, life, aggregate, definitions);
         _fold = fold;
-        var failure = await fold.AdvanceAsync(seq);
-        Volatile.Write(ref _foldBytes, fold.Bytes);
+        FoldFailure? failure;
+        try
+        {
+            failure = await fold.AdvanceAsync(seq, long.MaxValue, cancellation);
+        }
+        finally
+        {
+            // Who gives up leaves what is folded to those who wait.
+            Volatile.Write(ref _foldBytes, fold.Bytes);
+        }
+
         if (failure is not null) return StateResult.Of(failure);
         if (!fold.Exists) return new StateResult(StateStatus.NoSuchAggregate);
         var snapshot = fold.Render(seq, definitions);

@@ -10,7 +10,7 @@ namespace Warp.Http.Entities;
 internal sealed partial class StateFold
 {
     /// <summary>Raised when the same definition comes to fold the same events otherwise: states stored before are then of no use.</summary>
-    private const byte Semantics = 1;
+    private const byte Semantics = 2;
 
     /// <summary>Bytes of a stored state for each event since the one before: a large state is stored less often, so that it costs less than the events.</summary>
     private const int StateBytesPerEvent = 16;

@@ -15,8 +15,13 @@ namespace Warp.Http.Entities;
 /// </remarks>
 internal sealed partial class StateFold
 {
-    /// <summary>Events folded under one lease of the view, so that a long fold pins no file.</summary>
-    private const int EventsPerLease = 16_384;
+    /// <summary>
+    /// What one page may take: it is folded under one lease of the view, so that a long fold pins no file, and on a reader's thread in one go, which others
+    /// wait for. Each bound is 10 ms about.
+    /// </summary>
+    private const int EventsPerPage = 16_384;
+    private const int BytesPerPage = 4 << 20;
+    private const long WorkPerPage = 2 * FoldLimits.Steps;
 
     /// <summary>This object and the aggregate's name.</summary>
     private const int BaseBytes = 160;
@@ -60,29 +65,30 @@ internal sealed partial class StateFold
     public bool IsOf(AggregateSet definitions) =>
         ReferenceEquals(definitions.Find(_aggregate), _entry) && definitions.OwnerOfDefault(_actor.Name.Kind, _aggregate) == _default;
 
-    /// <summary>Folds up to <paramref name="seq"/>, which must be durable.</summary>
+    /// <summary>Folds up to <paramref name="seq"/>, which must be durable. Cancelled, it ends after the page it is at, and may be gone on with.</summary>
     /// <returns>Null, or the event that does not fold.</returns>
-    public async ValueTask<FoldFailure?> AdvanceAsync(long seq, long untilMs = long.MaxValue)
+    public async ValueTask<FoldFailure?> AdvanceAsync(long seq, long untilMs, CancellationToken cancellation)
     {
         while (Covered < seq)
         {
+            cancellation.ThrowIfCancellationRequested();
             var before = Covered;
-            if (!TryAdvanceOnce(seq, untilMs, mayReadDisk: false, out var failure))
-                failure = await _actor.Readers.RunAsync(() => TryAdvanceOnce(seq, untilMs, mayReadDisk: true, out var onDisk) ? onDisk : null);
+            if (!TryFoldPage(seq, untilMs, mayReadDisk: false, out var failure))
+                failure = await _actor.Readers.RunAsync(() => !cancellation.IsCancellationRequested && TryFoldPage(seq, untilMs, mayReadDisk: true, out var onDisk) ? onDisk : null);
             if (failure is not null) return failure;
-            if (Covered == before) return null; // the rest was recorded later than asked for
+            if (Covered == before && !cancellation.IsCancellationRequested) return null; // the rest was recorded later than asked for
         }
 
         return null;
     }
 
-    /// <summary>The same for the drainer, which may block on a reader's thread only: false if it has to go there first.</summary>
+    /// <summary>
+    /// The same for the drainer, a page at a time: false if there is more to fold, and then it goes on on a reader's thread, behind those who wait for one.
+    /// </summary>
     public bool TryAdvance(long seq, bool mayReadDisk, out FoldFailure? failure)
     {
         failure = null;
-        while (Covered < seq && failure is null)
-            if (!TryAdvanceOnce(seq, long.MaxValue, mayReadDisk, out failure)) return false;
-        return true;
+        return Covered >= seq || (TryFoldPage(seq, long.MaxValue, mayReadDisk, out failure) && (Covered >= seq || failure is not null));
     }
 
     /// <summary>Folds events that are not durable yet, right behind what was folded.</summary>
@@ -150,8 +156,8 @@ internal sealed partial class StateFold
         return body.WrittenSpan.ToArray();
     }
 
-    /// <summary>Folds what one lease allows. False if that stands in a run and this thread must not read one.</summary>
-    private bool TryAdvanceOnce(long seq, long untilMs, bool mayReadDisk, out FoldFailure? failure)
+    /// <summary>Folds a page, one event at least. False if that stands in a run and this thread must not read one.</summary>
+    private bool TryFoldPage(long seq, long untilMs, bool mayReadDisk, out FoldFailure? failure)
     {
         using var lease = _actor.Shard.Views.Lease();
         failure = null;
@@ -181,18 +187,24 @@ internal sealed partial class StateFold
     private struct Visitor(StateFold fold, long until, long untilMs) : ISliceVisitor
     {
         private int _events;
+        private long _bytes;
+        private long _workAtStart = -1;
 
         public FoldFailure? Failure { get; private set; }
+
+        private readonly bool IsFull => _events >= EventsPerPage || _bytes >= BytesPerPage || fold._state.Work - _workAtStart >= WorkPerPage;
 
         public bool Visit(in EntitySlice slice)
         {
             if (slice.CommittedMs > untilMs) return false;
             if (slice.FirstSeq > fold.Covered + 1) throw new DamagedDataException($"An entity's history has seq {slice.FirstSeq} where {fold.Covered + 1} is due.");
+            if (_workAtStart < 0) _workAtStart = fold._state.Work;
             var rest = slice.Events;
             var seq = slice.FirstSeq;
             for (; seq <= fold.Covered; seq++) EventRecord.Skip(ref rest);
-            for (; seq <= slice.LastSeq && seq <= until; seq++)
+            for (; seq <= slice.LastSeq && seq <= until && !IsFull; seq++)
             {
+                var before = rest.Length;
                 var e = EventRecord.Read(ref rest);
                 if (fold.IsMine(e.Aggregate))
                 {
@@ -202,11 +214,12 @@ internal sealed partial class StateFold
                 }
 
                 fold.Covered = seq;
+                fold._lastMs = slice.CommittedMs;
+                _events++;
+                _bytes += before - rest.Length;
             }
 
-            fold._lastMs = slice.CommittedMs;
-            _events += slice.Count;
-            return _events < EventsPerLease;
+            return !IsFull;
         }
     }
 }

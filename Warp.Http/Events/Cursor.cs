@@ -21,21 +21,17 @@ public static class Cursor
     public static string Format(ulong storeId, ReadOnlySpan<FeedPlace> places)
     {
         Span<byte> bytes = stackalloc byte[HeaderBytes + (PlaceBytesMax * Life.ShardsMax) + CrcBytes];
-        bytes[0] = Version;
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes[1..], storeId);
-        var at = HeaderBytes;
-        foreach (var place in places)
-        {
-            at += Varint.Write(bytes[at..], (ulong)place.Position);
-            at += Varint.Write(bytes[at..], (ulong)(place.Until - place.Position));
-            if (place.IsPlain) continue;
-            at += Varint.Write(bytes[at..], (ulong)place.Entity);
-            at += Varint.Write(bytes[at..], (ulong)place.Seq);
-        }
-
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes[at..], Crc32C.Compute(bytes[..at]));
-        return Base64Url.EncodeToString(bytes[..(at + CrcBytes)]);
+        return Base64Url.EncodeToString(bytes[..Write(bytes, storeId, places)]);
     }
+
+    /// <summary>The same as ASCII; answers its length, <see cref="TextBytesMax"/> at most.</summary>
+    public static int Format(Span<byte> ascii, ulong storeId, ReadOnlySpan<FeedPlace> places)
+    {
+        Span<byte> bytes = stackalloc byte[HeaderBytes + (PlaceBytesMax * places.Length) + CrcBytes];
+        return Base64Url.EncodeToUtf8(bytes[..Write(bytes, storeId, places)], ascii);
+    }
+
+    public static int TextBytesMax(int shards) => Base64Url.GetEncodedLength(HeaderBytes + (PlaceBytesMax * shards) + CrcBytes);
 
     /// <summary>
     /// Reads a cursor back; false if it is malformed, damaged, of another store or of another number of shards. Each cursor has one text only.
@@ -58,6 +54,24 @@ public static class Cursor
 
         // Spare bits of the last character and numbers with leading zeros would make a second text of the same cursor.
         return rest.IsEmpty && text.SequenceEqual(Format(storeId, places));
+    }
+
+    private static int Write(Span<byte> bytes, ulong storeId, ReadOnlySpan<FeedPlace> places)
+    {
+        bytes[0] = Version;
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[1..], storeId);
+        var at = HeaderBytes;
+        foreach (var place in places)
+        {
+            at += Varint.Write(bytes[at..], (ulong)place.Position);
+            at += Varint.Write(bytes[at..], (ulong)(place.Until - place.Position));
+            if (place.IsPlain) continue;
+            at += Varint.Write(bytes[at..], (ulong)place.Entity);
+            at += Varint.Write(bytes[at..], (ulong)place.Seq);
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[at..], Crc32C.Compute(bytes[..at]));
+        return at + CrcBytes;
     }
 
     private static bool TryReadPlace(scoped ref ReadOnlySpan<byte> source, out FeedPlace place)

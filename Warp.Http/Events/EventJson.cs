@@ -4,10 +4,19 @@ namespace Warp.Http.Events;
 public static class EventJson
 {
     /// <summary>Appends one object on one line: a stored payload has no line break.</summary>
-    public static void Write(JsonBuffer json, in RecordedEvent recorded, Life life)
+    /// <param name="entity">Named first, where events of several entities come together; else empty.</param>
+    public static void Write(JsonBuffer json, in RecordedEvent recorded, Life life, ReadOnlySpan<byte> entity = default)
     {
         var e = recorded.Fields;
-        json.Raw("{\"id\":"u8);
+        json.Raw((byte)'{');
+        if (!entity.IsEmpty)
+        {
+            json.Raw("\"entity\":"u8);
+            json.Text(entity);
+            json.Raw((byte)',');
+        }
+
+        json.Raw("\"id\":"u8);
         WriteId(json, e.Id, recorded.IdempotencyKey, recorded.IndexInAppend, life, recorded.Seq);
         json.Raw(",\"seq\":"u8);
         json.Number(recorded.Seq);

@@ -79,6 +79,10 @@ public sealed class Limits
     [Range(16, 1024 * 1024)]
     public int SqlChars { get; init; } = 16_384;
 
+    /// <summary>Event streams open at once. An idle one costs some 20 KB; one more is refused with 503.</summary>
+    [Range(1, 1_000_000)]
+    public int Subscriptions { get; init; } = 10_000;
+
     /// <summary>Bytes of an aggregate's name; fixed by its grammar.</summary>
     public const int NameChars = 64;
 

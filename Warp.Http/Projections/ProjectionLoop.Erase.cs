@@ -8,6 +8,8 @@ internal sealed partial class ProjectionLoop
     private bool _isPurgeDue; // the loop's
     private IReadOnlyList<(IReadOnlyList<FeedPlace> Began, IReadOnlyList<FeedPlace> Done)>? _erased; // set by the loop, read by any
 
+    private bool MustPurge => _isPurgeDue;
+
     /// <summary>True if no table of the projection holds anything of a life that was erased, and no file of the store a trace of it.</summary>
     /// <param name="position">The fence's.</param>
     public bool HasErased(int shard, long position, long entity) =>
@@ -29,7 +31,7 @@ internal sealed partial class ProjectionLoop
         var tables = new List<(IReadOnlyList<FeedPlace> Began, IReadOnlyList<FeedPlace> Done)>(2);
         foreach (var run in (ProjectionRun?[])[_live, _building])
             if (run is not null) tables.Add((run.Began, run.DurablePlaces));
-        if (_isPurgeDue)
+        if (MustPurge)
         {
             if (!await _context.Tables.PurgeAsync(stopping)) return; // readers keep it from that: at the next turn again
             _isPurgeDue = false;

@@ -22,7 +22,7 @@ internal sealed partial class ProjectionRun
         for (var i = 0; i < missing.Count; i += LoadsAtOnce)
         {
             cancellation.ThrowIfCancellationRequested();
-            await Task.WhenAll(missing.Skip(i).Take(LoadsAtOnce).Select(entity => LoadAsync(shard, entity.Name, entity.Number, entity.Seq).AsTask()));
+            await Task.WhenAll(missing.Skip(i).Take(LoadsAtOnce).Select(entity => LoadAsync(shard, entity.Name, entity.Number, entity.Seq, cancellation).AsTask()));
         }
     }
 
@@ -41,10 +41,10 @@ internal sealed partial class ProjectionRun
         return missing;
     }
 
-    private async ValueTask LoadAsync(Shard shard, EntityName name, long number, long seq)
+    private async ValueTask LoadAsync(Shard shard, EntityName name, long number, long seq, CancellationToken cancellation)
     {
         var life = shard.LifeOf(number);
-        if (await _context.Entities.FoldBesideAsync(shard, name, number, seq, Plan.Aggregate!, Plan.Definitions) is not { } folded) return;
+        if (await _context.Entities.FoldBesideAsync(shard, name, number, seq, Plan.Aggregate!, Plan.Definitions, cancellation) is not { } folded) return;
         var fold = new EntityFold(RowKey.Of(life), name, life, folded.State) { Seq = seq, HasEvents = folded.HasEvents, Failure = folded.Failure };
         lock (_folds) _folds.Add(fold); // several loads end at once
     }
@@ -165,7 +165,7 @@ internal sealed partial class ProjectionRun
     private async ValueTask ReprojectStateAsync(EntityName name, Life life, long seq, CancellationToken cancellation)
     {
         var step = new Step(new ProjectionBatch(Table, _checkpoint), [.. _places]);
-        await LoadAsync(_context.Log.AllShards[life.Shard], name, life.Number, seq);
+        await LoadAsync(_context.Log.AllShards[life.Shard], name, life.Number, seq, cancellation);
         if (_folds.Find(RowKey.Of(life)) is not { } fold) return; // erased meanwhile
         step.Touched.Add(fold);
         step.Batch.Removed.Add(new RowKey(fold.Key, seq));

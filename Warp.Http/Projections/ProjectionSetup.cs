@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Warp.Http.Aggregates;
 using Warp.Http.Entities;
 using Warp.Http.Storage;
 
@@ -19,6 +20,7 @@ internal static class ProjectionSetup
             new SqliteProjectionStore(Path.Combine(Projector.DirectoryIn(provider.GetRequiredService<Store>().DirectoryPath), FileName)));
         services.AddSingleton<Projector>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Projector>());
+        services.AddSingleton<IAggregateUser>(provider => provider.GetRequiredService<Projector>());
         return services.AddSingleton<IErasedStore>(provider => provider.GetRequiredService<Projector>());
     }
 }

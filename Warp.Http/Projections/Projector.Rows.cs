@@ -1,3 +1,4 @@
+using Warp.Http.Aggregates;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 using Warp.Http.Storage;
@@ -45,6 +46,17 @@ internal sealed partial class Projector
     /// <param name="actor">The entity's.</param>
     /// <exception cref="ProjectionStoreException">The store failed; it may have happened all the same.</exception>
     public Task ReprojectAsync(ProjectionLoop loop, EntityActor actor) => loop.ReprojectAsync(actor.Name, actor.Life, actor.DurableSeq);
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<string> UsersOf(string aggregate) =>
+        [.. _catalog.All.Where(entry => Uses(entry.Definition, aggregate)).Select(entry => $"projection {entry.Name}")];
+
+    private bool Uses(ProjectionDefinition definition, string aggregate)
+    {
+        var name = definition.Aggregate;
+        if (name is null && definition is { UsesState: true, Kind: not null }) name = _context.Aggregates.Current.ResolveDefault(definition.KindUtf8.Span).Name;
+        return string.Equals(name, aggregate, StringComparison.Ordinal);
+    }
 
     string IErasedStore.Name => DirectoryName;
 

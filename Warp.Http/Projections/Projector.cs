@@ -13,7 +13,7 @@ namespace Warp.Http.Projections;
 /// Any thread asks. Definitions are changed one after another, so that two projections never come to one table. Split by role: this file is definitions
 /// and life cycle, .Rows what others ask of the rows.
 /// </remarks>
-internal sealed partial class Projector : IHostedService, IErasedStore, IAsyncDisposable
+internal sealed partial class Projector : IHostedService, IErasedStore, IAggregateUser, IAsyncDisposable
 {
     /// <summary>The directory below the data directory.</summary>
     public const string DirectoryName = "projections";

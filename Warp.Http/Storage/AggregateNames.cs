@@ -12,6 +12,8 @@ internal sealed class AggregateNames
 
     public ReadOnlySpan<byte> Bytes => _bytes.WrittenSpan;
 
+    public int Count => _names.Count;
+
     public IReadOnlyList<string> Names => _names.ConvertAll(Encoding.UTF8.GetString);
 
     public void Add(ReadOnlySpan<byte> name)

@@ -106,6 +106,7 @@ internal sealed class Catalog : IDisposable
         var problems = new List<(string, string)>();
         lock (_lock) // nobody writes meanwhile
         {
+            _ = Database; // after a write in doubt the file may be half written until it was rolled back
             using var scan = new PageScan(_path);
             while (scan.Step((page, what) => problems.Add(($"page {page}", what))) > 0)
             {

@@ -65,6 +65,19 @@ internal sealed class CommitFeed(Shard shard, ShardWriter writer)
         }
     }
 
+    /// <summary>
+    /// Shows what follows a position in memory, a step at a time, and moves the position past it: for one who is nearly always at the end and wants
+    /// little of what comes. False if what follows was sealed meanwhile.
+    /// </summary>
+    /// <exception cref="ShardUnavailableException">The shard is out of service.</exception>
+    public bool TryFollow<TVisitor>(ref long position, ref TVisitor visitor)
+        where TVisitor : IRecordVisitor
+    {
+        // The view first, then the position, as in Read. Rows in memory need no lease: whoever holds the view keeps them.
+        var view = shard.Views.Current;
+        return MemoryWalk.TryStep(view, ref position, Watermark, ref visitor);
+    }
+
     private bool Knows(View view, FeedPlace place)
     {
         if (!place.IsCanonical || place.Until > Watermark || place.Entity > Piece.EntityMax) return false;

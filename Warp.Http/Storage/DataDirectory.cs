@@ -69,7 +69,7 @@ internal sealed partial class DataDirectory : IDisposable
             if (ReadManifest(Path) is not { } manifest) return "The file is missing.";
             return manifest == _manifest ? null : "It is not what it was at the start.";
         }
-        catch (Exception e) when (e is DataDirectoryException or IOException or UnauthorizedAccessException)
+        catch (DataDirectoryException e)
         {
             return e.Message;
         }
@@ -82,7 +82,7 @@ internal sealed partial class DataDirectory : IDisposable
         {
             return ReadSecret(Path, _manifest).AsSpan().SequenceEqual(NameSecret) ? null : "It is not what it was at the start: after the next one no entity could be found.";
         }
-        catch (Exception e) when (e is DataDirectoryException or IOException or UnauthorizedAccessException)
+        catch (DataDirectoryException e)
         {
             return e.Message;
         }

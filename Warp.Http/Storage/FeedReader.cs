@@ -69,22 +69,9 @@ internal sealed class FeedReader(View view, Tombstones tombstones, FeedPage page
     private bool ReadMemory(Memtable memtable)
     {
         var rows = memtable.Rows;
-        for (var i = FirstBeyond(rows, page.Next.Position); i < rows.Length && rows[i].LastPosition <= watermark; i++)
+        for (var i = MemoryWalk.FirstBeyond(rows, page.Next.Position); i < rows.Length && rows[i].LastPosition <= watermark; i++)
             if (!ReadRow(rows[i])) return false;
         return true;
-    }
-
-    private static int FirstBeyond(ReadOnlySpan<MemRow> rows, long position)
-    {
-        int low = 0, high = rows.Length;
-        while (low < high)
-        {
-            var middle = (low + high) >>> 1;
-            if (rows[middle].LastPosition <= position) low = middle + 1;
-            else high = middle;
-        }
-
-        return low;
     }
 
     private bool ReadRow(in MemRow row)

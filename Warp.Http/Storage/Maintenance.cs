@@ -37,6 +37,7 @@ internal sealed partial class Maintenance : IDisposable
     private readonly Thread _thread;
     private readonly PendingRun _pending;
     private readonly RunRewriter _rewriter;
+    private readonly Action[] _work; // of one turn, in this order
     private readonly List<long> _sealedJournals = []; // to be unlinked
     private readonly List<Tombstone> _sealedFences = []; // to be told when they are
     private readonly List<long> _emptyJournals;
@@ -60,6 +61,7 @@ internal sealed partial class Maintenance : IDisposable
         _pace = new WorkPace(() => _writer!.DurablePosition, PaceWork, PaceRest);
         // Appends go on during a seal up to a bound; well before it the seal takes all it can get.
         _isBehind = () => _views.Current.Memtables.Sum(m => m.Bytes) > _options.UnsealedBytesMax / 2;
+        _work = [WatchRoom, FlushMark, () => _pending.Settle(), UnlinkSealed, OfferJournal, Seal, AskForRotationIfDue];
         _thread = new Thread(Loop) { Name = name, IsBackground = true };
     }
 
@@ -128,13 +130,9 @@ internal sealed partial class Maintenance : IDisposable
 
             try
             {
-                WatchRoom();
-                FlushMark();
-                _pending.Settle();
-                UnlinkSealed();
-                if (!_writer!.HasNextJournal) _writer.OfferNextJournal(Journal.Create(_directory, _catalog, _options));
-                Seal();
-                AskForRotationIfDue();
+                // The shard may be found damaged during any of them; from then on no file is changed.
+                foreach (var work in _work)
+                    if (!_quarantined) work();
                 Volatile.Write(ref _trouble, null);
             }
             catch (DamagedDataException e)
@@ -161,6 +159,11 @@ internal sealed partial class Maintenance : IDisposable
         if (position == _flushedPosition) return;
         _mark.Flush();
         _flushedPosition = position;
+    }
+
+    private void OfferJournal()
+    {
+        if (!_writer!.HasNextJournal) _writer.OfferNextJournal(Journal.Create(_directory, _catalog, _options));
     }
 
     private void AskForRotationIfDue()
@@ -190,14 +193,16 @@ internal sealed partial class Maintenance : IDisposable
         var run = BuildRun(sealing, fences);
         var journals = sealing.Select(m => m.JournalId).Concat(_emptyJournals).ToList();
         var entry = new RunEntry(run.Id, run.FirstPosition, run.LastPosition);
-        void Name()
+        bool Name()
         {
             _options.AtStep?.Invoke(StoreStep.RunBuilt);
+            if (_quarantined) return false; // while it was built
             _catalog.Sealed(journals, entry, _writer!.LastEntity, fences);
             _options.AtStep?.Invoke(StoreStep.SealNamed);
+            return true;
         }
 
-        _pending.Name(run, Name, () =>
+        var isNamed = _pending.Name(run, Name, () =>
         {
             _views.Replace(view => new View(view.Runs.Add(run), view.Memtables.RemoveRange(sealing)));
             _sealedJournals.AddRange(journals);
@@ -205,6 +210,7 @@ internal sealed partial class Maintenance : IDisposable
             _emptyJournals.Clear();
             _writer!.RoomMade();
         });
+        if (!isNamed || _quarantined) return;
         UnlinkSealed();
         StorageMetrics.SealSeconds.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         LogSealed(_logger, sealing.Length, run.LastPosition - run.FirstPosition + 1, run.Bytes);

@@ -20,7 +20,7 @@ internal sealed class PageScan : IDisposable
         {
             _file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
         }
-        catch (FileNotFoundException e)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new DamagedDataException("The file is missing.", e);
         }

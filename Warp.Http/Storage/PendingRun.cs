@@ -15,23 +15,29 @@ internal sealed partial class PendingRun(Catalog catalog, ILogger logger)
 
     /// <summary>Names a run and, if the catalog has it then, applies what follows from that. Else the file is deleted and the error rethrown.</summary>
     /// <param name="run">Durable, and nobody's yet.</param>
-    /// <param name="name">The catalog's transaction.</param>
+    /// <param name="name">The catalog's transaction; false = it was not begun, since the shard is out of service.</param>
     /// <param name="apply">Must not fail.</param>
-    public void Name(Run run, Action name, Action apply)
+    /// <returns>True if the run counts.</returns>
+    public bool Name(Run run, Func<bool> name, Action apply)
     {
         (_run, _apply) = (run, apply);
         try
         {
-            name();
+            if (!name())
+            {
+                Discard(run);
+                return false;
+            }
         }
         catch (IOException e)
         {
             if (!Settle()) throw;
             LogHappened(logger, e);
-            return;
+            return true;
         }
 
         Apply();
+        return true;
     }
 
     /// <summary>Asks the catalog about a run in doubt. True if it was named, so that what follows from that is applied now.</summary>
@@ -45,10 +51,15 @@ internal sealed partial class PendingRun(Catalog catalog, ILogger logger)
             return true;
         }
 
+        Discard(run);
+        return false;
+    }
+
+    private void Discard(Run run)
+    {
         _run = null;
         run.Dispose();
         File.Delete(run.Path);
-        return false;
     }
 
     private void Apply()

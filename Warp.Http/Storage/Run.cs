@@ -26,7 +26,7 @@ internal sealed class Run : IDisposable
     {
         Id = id;
         Path = path;
-        _onDamage = damage => onDamage(Named(damage));
+        _onDamage = onDamage;
         Meta = first.Meta;
         _filter = first.ReadFilter();
         (FirstNamed, LastNamed) = first.ReadNamed();
@@ -115,8 +115,8 @@ internal sealed class Run : IDisposable
         {
             // Its statements may stand anywhere; it is not used again.
             reader?.Dispose();
-            var damage = e as DamagedDataException ?? (e is InvalidDataException ? new DamagedDataException($"{System.IO.Path.GetFileName(Path)}: {e.Message}", e) : null);
-            if (damage is null) throw;
+            if (e is not (DamagedDataException or InvalidDataException)) throw;
+            var damage = Named(e as DamagedDataException ?? new DamagedDataException(e.Message, e));
             _onDamage(damage);
             if (ReferenceEquals(damage, e)) throw;
             throw damage;
@@ -158,8 +158,9 @@ internal sealed class Run : IDisposable
     /// <summary>Whoever hears of damage hears where.</summary>
     private DamagedDataException Named(DamagedDataException damage)
     {
+        if (damage.File is not null) return damage; // where several runs are read at once it need not be this one
         var name = System.IO.Path.GetFileName(Path);
-        return damage.Message.Contains(name, StringComparison.Ordinal) ? damage : new DamagedDataException($"{name}: {damage.Message}", damage);
+        return new DamagedDataException($"{name}: {damage.Message}", damage) { File = name };
     }
 
     private void Return(RunReader reader)

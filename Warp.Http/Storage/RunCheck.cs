@@ -15,14 +15,14 @@ internal enum RunCheckEnd
 /// Checks one run from end to end (without what was seen of the entities before: pages and pieces alone): each page's checksum, then each piece with its events, ids, seqs and positions, then names with their tags and
 /// the filter, then states. It holds a view for a page of work at a time, so neither merges nor erasures wait for it.
 /// </summary>
-internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog log, Action<string, string, string> onProblem, Func<ReadOnlyMemory<byte>, NameTag> tagOf, long idSeed)
+internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog log, Action<string, string, string> onProblem, Action<string, string, Exception> onFailure, Func<ReadOnlyMemory<byte>, NameTag> tagOf, long idSeed)
 {
     /// <summary>States and names that are read at once.</summary>
     private const int Batch = 1000;
 
     private readonly string _file = Path.GetFileName(run.Path);
     private readonly List<VerifyName> _names = [];
-    private bool _isDamaged;
+    private bool _hasProblem;
 
     public long Events { get; private set; }
 
@@ -33,17 +33,16 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
         {
             var end = CheckPages();
             // What stands on damaged pages can't be read; the rest of the file would only repeat it.
-            if (end == RunCheckEnd.Done && !_isDamaged) end = CheckPieces(alreadyChecked);
+            if (end == RunCheckEnd.Done && !_hasProblem) end = CheckPieces(alreadyChecked);
             if (seqs is null) return end;
-            if (end == RunCheckEnd.Done && !_isDamaged) end = CheckMeta();
-            if (end == RunCheckEnd.Done && !_isDamaged) end = CheckNames();
-            if (end == RunCheckEnd.Done && !_isDamaged) end = CheckStates();
+            if (end == RunCheckEnd.Done && !_hasProblem) end = CheckMeta();
+            if (end == RunCheckEnd.Done && !_hasProblem) end = CheckNames();
+            if (end == RunCheckEnd.Done && !_hasProblem) end = CheckStates();
             return end;
         }
-        catch (Exception e) when (e is IOException or InvalidDataException)
+        catch (Exception e) when (ReadFailure.IsOfReading(e))
         {
-            // What the disk or SQLite refuses to give is as good as gone.
-            Problem("", e.Message);
+            Failed("", e);
             return RunCheckEnd.Done;
         }
     }
@@ -82,9 +81,9 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
             {
                 if (!run.Read(check, static (reader, check) => check.Step(reader), isFromDisk: true)) continue;
             }
-            catch (Exception e) when (e is IOException or InvalidDataException)
+            catch (Exception e) when (ReadFailure.IsOfReading(e))
             {
-                Problem(check.Where, e.Message);
+                Failed(check.Where, e);
             }
 
             Events = check.Events;
@@ -174,9 +173,21 @@ internal sealed class RunCheck(Shard shard, Run run, SeqTable? seqs, VerifyLog l
 
     private void Problem(string where, string what)
     {
-        _isDamaged = true;
-        if (seqs is not null) seqs.HasHoles = true;
+        NoteHole();
         onProblem(_file, where, what);
+    }
+
+    private void Failed(string where, Exception e)
+    {
+        NoteHole();
+        onFailure(_file, where, e);
+    }
+
+    /// <summary>What follows can't be held to what stands here.</summary>
+    private void NoteHole()
+    {
+        _hasProblem = true;
+        if (seqs is not null) seqs.HasHoles = true;
     }
 
     private readonly record struct VerifyName(long Entity, ReadOnlyMemory<byte> Name);

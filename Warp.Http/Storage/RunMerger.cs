@@ -25,7 +25,12 @@ internal sealed class RunMerger(IReadOnlyList<RunReader> inputs, IReadOnlySet<lo
         if (!CopyNames() || !CopyTags() || !CopyPieces() || !CopyStates()) return false;
         output.EndEvents();
         var due = inputs.Sum(input => input.Meta.Events) - _erasedEvents;
-        if (output.Events != due) throw new DamagedDataException($"A merge of runs with {due} events wrote {output.Events}.");
+        if (output.Events != due)
+        {
+            var files = string.Join(", ", inputs.Select(input => input.FileName));
+            throw new DamagedDataException($"{files}: a merge of {due} events wrote {output.Events}.") { File = files };
+        }
+
         output.Finish(inputs[^1].Meta.LastPosition, inputs.Max(input => input.Meta.LastMs));
         return true;
     }
@@ -73,13 +78,12 @@ internal sealed class RunMerger(IReadOnlyList<RunReader> inputs, IReadOnlySet<lo
     {
         var statements = inputs.Select(input => Opened(input.PrepareOnce(sql))).ToList();
         var rows = new AscendingRows(statements.ConvertAll<Func<long?>>(statement => () => statement.Step() ? statement.Int64(0) : null));
-        for (var count = 1; rows.MoveNext(); count++)
+        var count = 0;
+        return GoThrough(rows, source =>
         {
-            take(rows.Key, statements[rows.Current]);
-            if (count % RowsPerLook == 0 && !goOn()) return false;
-        }
-
-        return true;
+            take(rows.Key, statements[source]);
+            return ++count % RowsPerLook != 0 || goOn();
+        });
     }
 
     private bool CopyPieces()
@@ -87,17 +91,35 @@ internal sealed class RunMerger(IReadOnlyList<RunReader> inputs, IReadOnlySet<lo
         var scans = inputs.Select(input => Opened(new RunScan(input))).ToList();
         var ids = inputs.Select(input => Opened(input.PrepareOnce("SELECT hashes FROM ids WHERE id = ?"))).ToList();
         var pieces = new AscendingRows(scans.ConvertAll<Func<long?>>(scan => () => scan.Next() ? scan.Entity : null));
-        while (pieces.MoveNext())
+        return GoThrough(pieces, source =>
         {
-            var scan = scans[pieces.Current];
-            var head = scan.Head;
-            if (erased.Contains(scan.Entity)) _erasedEvents += head.Count;
-            else if (head.RawLength >= LargePieceBytes) CopyPiece(scan, head, ids[pieces.Current]);
-            else Repack(scan, head);
-            if (!goOn()) return false;
-        }
+            TakePiece(scans[source], ids[source]);
+            return goOn();
+        });
+    }
 
-        return true;
+    private void TakePiece(RunScan scan, SqliteStatement ids)
+    {
+        var head = scan.Head;
+        if (erased.Contains(scan.Entity)) _erasedEvents += head.Count;
+        else if (head.RawLength >= LargePieceBytes) CopyPiece(scan, head, ids);
+        else Repack(scan, head);
+    }
+
+    /// <summary>All inputs' rows in order. They are read at once, so only here it is known in which file a contradiction stands.</summary>
+    private bool GoThrough(AscendingRows rows, Func<int, bool> take)
+    {
+        try
+        {
+            while (rows.MoveNext())
+                if (!take(rows.Current)) return false;
+            return true;
+        }
+        catch (Exception e) when (e is DamagedDataException { File: null } or InvalidDataException)
+        {
+            var file = inputs[rows.Current].FileName;
+            throw new DamagedDataException($"{file}: {e.Message}", e) { File = file };
+        }
     }
 
     private void CopyPiece(RunScan scan, in PieceHead head, SqliteStatement ids)

@@ -44,6 +44,7 @@ internal sealed class RunReader : IDisposable
 
     public RunReader(string path)
     {
+        FileName = Path.GetFileName(path);
         _database = SqliteDatabase.OpenImmutable(path);
         try
         {
@@ -72,6 +73,8 @@ internal sealed class RunReader : IDisposable
     }
 
     public RunMeta Meta { get; }
+
+    public string FileName { get; }
 
     public BloomFilter ReadFilter() => RunMeta.ReadFilter(_database);
 

@@ -24,16 +24,18 @@ internal sealed partial class RunRewriter
             if (!Holds(run, erased)) continue;
             if (Rewrite([run], () => !_stopping) is not { } rewritten) return false;
             StorageMetrics.SealedBytes.Add(rewritten.Bytes);
-            Replace([run], rewritten, StoreStep.RewriteBuilt, StoreStep.RewriteNamed);
+            if (!Replace([run], rewritten, StoreStep.RewriteBuilt, StoreStep.RewriteNamed)) return false;
             changed = true;
         }
 
         // A merge's inputs may hold it too. What is still being read is looked at again when it is gone.
+        if (_quarantined) return false;
         UnlinkLeft();
         _erasureWaits = _leaving.Count > 0;
         if (_erasureWaits) return changed;
         DirectorySync.Flush(_directory); // a power cut brings no unlinked file back
         _options.AtStep?.Invoke(StoreStep.ErasureClean);
+        if (_quarantined) return false;
         _catalog.Completed(pending.ConvertAll(t => t.ReceiptId));
         foreach (var tombstone in pending) _tombstones.Completed(tombstone);
         return true;

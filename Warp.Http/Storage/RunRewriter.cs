@@ -39,6 +39,7 @@ internal sealed partial class RunRewriter : IDisposable
     private string? _trouble;
     private volatile bool _erasureDue;
     private volatile bool _stopping;
+    private volatile bool _quarantined;
 
     public RunRewriter(string name, string directory, Catalog catalog, ViewHolder views, Tombstones tombstones, byte[] nameSecret, Action<DamagedDataException> onDamage,
         Func<long> durablePosition, StoreOptions options, ILogger logger)
@@ -77,7 +78,7 @@ internal sealed partial class RunRewriter : IDisposable
     /// <summary>The shard's files contradict themselves: none of them is changed any more. Any thread.</summary>
     public void Quarantine()
     {
-        _stopping = true;
+        _quarantined = _stopping = true;
         _due.Set();
     }
 
@@ -130,6 +131,7 @@ internal sealed partial class RunRewriter : IDisposable
     /// <summary>One merge, if one is due. True if something changed, so that another may be due.</summary>
     private bool Merge()
     {
+        if (_stopping) return false;
         var runs = _views.Current.Runs;
         var sizes = runs.Select(run => run.Bytes).ToList();
         var (first, count) = MergePolicy.Choose(sizes, _options.SealBytes, _options.MergeFanOut);
@@ -147,7 +149,7 @@ internal sealed partial class RunRewriter : IDisposable
         }
 
         _cutShort = 0;
-        Replace(inputs, merged, StoreStep.MergeBuilt, StoreStep.MergeNamed);
+        if (!Replace(inputs, merged, StoreStep.MergeBuilt, StoreStep.MergeNamed)) return false;
         _options.AtStep?.Invoke(StoreStep.Merged);
         StorageMetrics.Merges.Add(1);
         StorageMetrics.MergedBytes.Add(merged.Bytes);
@@ -194,20 +196,24 @@ internal sealed partial class RunRewriter : IDisposable
         return merger.Merge();
     }
 
-    private void Replace(Run[] inputs, Run run, StoreStep built, StoreStep named)
+    /// <returns>False if the shard was found damaged meanwhile: then the new run is given up.</returns>
+    private bool Replace(Run[] inputs, Run run, StoreStep built, StoreStep named)
     {
         var entry = new RunEntry(run.Id, run.FirstPosition, run.LastPosition);
-        void Name()
+        bool Name()
         {
             _options.AtStep?.Invoke(built);
+            if (_quarantined) return false;
             _catalog.Replaced(inputs.Select(input => input.Id), entry);
             _options.AtStep?.Invoke(named);
+            return true;
         }
 
-        _pending.Name(run, Name, () =>
+        return _pending.Name(run, Name, () =>
         {
             foreach (var input in inputs)
             {
+                if (_quarantined) continue; // its file stays, for whoever repairs the shard
                 var gone = input.Retire();
                 _leaving.Add((gone, input.Path));
                 _ = gone.ContinueWith(static (_, state) => ((RunRewriter)state!).Left(), this, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);

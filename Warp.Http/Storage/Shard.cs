@@ -91,9 +91,16 @@ internal sealed partial class Shard : IDisposable
     public bool CanBeVerified => _feed is not null;
 
     /// <summary>Also while it is out of service, so that all that is wrong is told and not only the first.</summary>
-    public ViewLease LeaseToVerify() => _views!.Lease();
+    public ViewLease LeaseToVerify()
+    {
+        _options.AtStep?.Invoke(StoreStep.Verifying);
+        return _views!.Lease();
+    }
 
     public List<(string Where, string What)> CheckCatalog() => _catalog!.Check();
+
+    /// <summary>True if the catalog cuts the journal at a position, after a failure or a power cut.</summary>
+    public bool IsJournalCut(long id) => _catalog!.Journals().Exists(journal => journal.Id == id && journal.State == JournalState.Failed);
 
     /// <summary>
     /// Whether an append of so many bytes may be queued: <see cref="AppendStatus.Appended"/> = yes, and the bytes are counted until

@@ -20,6 +20,7 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
     private long _events;
     private long _touched;
     private bool _isDamaged;
+    private bool _isIncomplete;
 
     /// <summary>Bytes of the files there are to read.</summary>
     public static long BytesOf(Shard shard)
@@ -52,9 +53,12 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
         {
             // The store is being closed; the verification is stopped as well.
         }
+        catch (Exception e) when (ReadFailure.IsOfReading(e))
+        {
+            Failed("", "", e);
+        }
 
-        var status = _isDamaged ? VerifyStatus.Damaged : log.Stop.IsCancellationRequested ? VerifyStatus.Stopped : VerifyStatus.Ok;
-        log.Add(new VerifyShard(shard.Index, status, _files, _bytes, _events, _seqs.Entities, Stopwatch.GetElapsedTime(started).TotalSeconds));
+        log.Add(new VerifyShard(shard.Index, log.OutcomeOf(_isDamaged, _isIncomplete), _files, _bytes, _events, _seqs.Entities, Stopwatch.GetElapsedTime(started).TotalSeconds));
     }
 
     /// <summary>Of a shard that never came into service: why, and each file whose checksums say what is wrong with it.</summary>
@@ -73,9 +77,9 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
                 else if (name.EndsWith(".db-wal", StringComparison.Ordinal)) WalScan.Check(path);
                 else continue;
             }
-            catch (IOException e)
+            catch (Exception e) when (ReadFailure.IsOfReading(e))
             {
-                Problem(name, "", e.Message);
+                Failed(name, "", e);
             }
 
             _files++;
@@ -145,7 +149,7 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
     }
 
     private RunCheck NewRunCheck(Run run, SeqTable? seqs) =>
-        new(shard, run, seqs, log, Problem, name => store.TagOf(name.Span), store.IdSeed);
+        new(shard, run, seqs, log, Problem, Failed, name => store.TagOf(name.Span), store.IdSeed);
 
     private long CheckMemtable(Memtable memtable)
     {
@@ -169,12 +173,13 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
         var wal = path + "-wal";
         LookAgain(name + "-wal", () =>
         {
+            var isCut = shard.IsJournalCut(memtable.JournalId);
             if (!IsInUse(memtable)) return null; // sealed meanwhile: its files go away
             if (!File.Exists(path) || !File.Exists(wal)) return IsInUse(memtable) ? "The file is missing." : null;
             try
             {
                 // The transaction that made the table comes first, then one for each row.
-                var transactions = WalScan.Check(wal);
+                var transactions = WalScan.Check(wal, isCut);
                 return transactions > rows || !IsInUse(memtable) ? null : $"{rows} rows are durable; {Math.Max(0, transactions - 1)} are intact.";
             }
             catch (FileNotFoundException)
@@ -205,7 +210,7 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
         }
         catch (StorageException e)
         {
-            Problem("catalog.db", "", e.Message);
+            Failed("catalog.db", "", e);
         }
     }
 
@@ -215,18 +220,42 @@ internal sealed class ShardCheck(Shard shard, Store store, VerifyLog log)
         for (var i = 0; i < Looks && !log.Stop.IsCancellationRequested; i++)
         {
             if (i > 0) log.Stop.WaitHandle.WaitOne(BetweenLooks);
-            what = look();
+            try
+            {
+                what = look();
+            }
+            catch (Exception e) when (ReadFailure.IsOfReading(e))
+            {
+                Failed(file, "", e);
+                return;
+            }
+
             if (what is null) return;
         }
 
         if (what is not null && !log.Stop.IsCancellationRequested) Problem(file, "", what);
     }
 
+    /// <summary>A read did not come to its end. Only what can't be otherwise at the next try is damage: a shard is not taken from its users for less.</summary>
+    private void Failed(string file, string where, Exception e)
+    {
+        if (ReadFailure.IsDamage(e))
+        {
+            Problem(file, where, e.Message);
+            return;
+        }
+
+        _isIncomplete = true;
+        log.Add(VerifyProblem.NotChecked(shard.Index, PathOf(file), where, e));
+    }
+
+    private string PathOf(string file) => file.Length == 0 ? _directory : Path.Combine(_directory, file);
+
     /// <summary>Tells it, and takes the shard out of service: what it would answer from there on can't be trusted.</summary>
     private void Problem(string file, string where, string what)
     {
         _isDamaged = true;
-        var path = file.Length == 0 ? _directory : Path.Combine(_directory, file);
+        var path = PathOf(file);
         log.Add(new VerifyProblem(shard.Index, path, where, what));
         if (shard.Damage is null) shard.Quarantine(new DamagedDataException($"{path}{(where.Length == 0 ? "" : $", {where}")}: {what}"));
     }

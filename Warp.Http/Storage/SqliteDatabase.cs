@@ -6,6 +6,9 @@ namespace Warp.Http.Storage;
 /// <remarks>Prepared statements cost 8 bytes an insert where ADO.NET costs 890; see docs/adr/0001.</remarks>
 internal sealed class SqliteDatabase : IDisposable
 {
+    /// <summary>SQLITE_IOERR_CORRUPTFS: the disk does not give what was written there (EIO on reading).</summary>
+    private const int IoErrorCorruptFs = 10 | (33 << 8);
+
     private static readonly object Initialized = Initialize();
     private readonly List<SqliteStatement> _statements = [];
 
@@ -21,6 +24,8 @@ internal sealed class SqliteDatabase : IDisposable
     public int Changes => raw.sqlite3_changes(Handle);
 
     internal sqlite3 Handle { get; }
+
+    private string FileName => System.IO.Path.GetFileName(Path).Replace("?immutable=1", "", StringComparison.Ordinal);
 
     public static Version LibraryVersion
     {
@@ -57,7 +62,15 @@ internal sealed class SqliteDatabase : IDisposable
     /// <summary>A statement that the caller disposes.</summary>
     public SqliteStatement PrepareOnce(string sql)
     {
-        Check(raw.sqlite3_prepare_v2(Handle, sql, out var statement), sql);
+        var code = raw.sqlite3_prepare_v2(Handle, sql, out var statement);
+        if ((code & 0xff) == raw.SQLITE_ERROR)
+        {
+            // The statements of this service are right, so the tables are not.
+            var error = Error(sql);
+            throw new DamagedDataException(error.Message, error) { File = FileName };
+        }
+
+        Check(code, sql);
         return new SqliteStatement(this, statement);
     }
 
@@ -94,16 +107,17 @@ internal sealed class SqliteDatabase : IDisposable
     internal void Check(int code, string doing)
     {
         if (code is raw.SQLITE_OK or raw.SQLITE_ROW or raw.SQLITE_DONE) return;
-        throw Error(code, doing);
+        throw Error(doing);
     }
 
-    private StorageException Error(int code, string doing)
+    private StorageException Error(string doing)
     {
         var extended = raw.sqlite3_extended_errcode(Handle);
-        var file = System.IO.Path.GetFileName(Path).Replace("?immutable=1", "", StringComparison.Ordinal);
-        if (extended == PageVfs.IoErrorData) return new DamagedDataException($"{file}: the checksum of a page does not match, at: {doing}");
+        var file = FileName;
+        if (extended == PageVfs.IoErrorData) return new DamagedDataException($"{file}: the checksum of a page does not match, at: {doing}") { File = file };
         var text = $"SQLite error {extended} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}) in {file} at: {doing}";
-        return code is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB ? new DamagedDataException(text) : new StorageException(text);
+        var isDamage = (extended & 0xff) is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB || extended == IoErrorCorruptFs;
+        return isDamage ? new DamagedDataException(text) { File = file } : new StorageException(text);
     }
 
     private static SqliteDatabase Open(string path, int flags, string? vfs = null)
@@ -111,8 +125,14 @@ internal sealed class SqliteDatabase : IDisposable
         _ = Initialized;
         var code = raw.sqlite3_open_v2(path, out var handle, flags | raw.SQLITE_OPEN_NOMUTEX, vfs);
         var database = new SqliteDatabase(handle, path);
-        if (code == raw.SQLITE_OK) return database;
-        var error = database.Error(code, "open");
+        if (code == raw.SQLITE_OK)
+        {
+            // Without them a statement that runs others inside, as VACUUM does, forgets that what it met was a page without its checksum.
+            database.Check(raw.sqlite3_extended_result_codes(handle, 1), "extended_result_codes");
+            return database;
+        }
+
+        var error = database.Error("open");
         database.Dispose();
         throw error;
     }

@@ -8,7 +8,11 @@ public class StorageException(string message, Exception? inner = null) : IOExcep
 }
 
 /// <summary>Stored bytes contradict themselves or each other: a checksum, a gap, a cut. Never repaired silently.</summary>
-public sealed class DamagedDataException(string message, Exception? inner = null) : StorageException(message, inner);
+public sealed class DamagedDataException(string message, Exception? inner = null) : StorageException(message, inner)
+{
+    /// <summary>Of a run or several, where the damage is; null = the message does not say.</summary>
+    internal string? File { get; init; }
+}
 
 /// <summary>A shard is out of service; the message says why, in the operator's words, and names no entity.</summary>
 public sealed class ShardUnavailableException(string message) : Exception(message)

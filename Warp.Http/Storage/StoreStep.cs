@@ -40,6 +40,9 @@ internal enum StoreStep
     /// <summary>Rewriter: the catalog names the copy; the old run is still there.</summary>
     RewriteNamed,
 
+    /// <summary>Verification: a view is leased for the next page of work.</summary>
+    Verifying,
+
     /// <summary>Rewriter: no file holds the erased lives; the catalog doesn't say so yet.</summary>
     ErasureClean,
 }

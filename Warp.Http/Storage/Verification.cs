@@ -17,7 +17,7 @@ public sealed partial class Verification : IDisposable
     private Running? _running;
     private VerifyReport? _last;
     private string? _trouble;
-    private bool _closed;
+    private bool _ended;
 
     internal Verification(Store store, TimeProvider time, ILogger logger)
     {
@@ -45,13 +45,13 @@ public sealed partial class Verification : IDisposable
     }
 
     /// <summary>Begins one, or joins the one that runs.</summary>
-    /// <exception cref="ShardUnavailableException">The store is closed.</exception>
+    /// <exception cref="ShardUnavailableException">No more begins: <see cref="End"/> was called.</exception>
     /// <param name="isPaced">Nobody waits for it: it rests as long as it works.</param>
     public Task<VerifyReport> RunAsync(bool isPaced = false)
     {
         lock (_lock)
         {
-            if (_closed) throw new ShardUnavailableException("The store is closed.") { IsTransient = false };
+            if (_ended) throw new ShardUnavailableException("The service is stopping.") { IsTransient = false };
             if (_running is null)
             {
                 var running = new Running(_time.GetUtcNow(), isPaced);
@@ -74,17 +74,23 @@ public sealed partial class Verification : IDisposable
         return await running.Done.Task;
     }
 
+    /// <summary>Stops the one that runs, and none begins any more. Does not wait.</summary>
+    public void End() => EndRunning()?.Stop.Cancel();
+
     public void Dispose()
     {
-        Running? running;
-        lock (_lock)
-        {
-            _closed = true;
-            running = _running;
-        }
-
+        var running = EndRunning();
         running?.Stop.Cancel();
         running?.Thread!.Join();
+    }
+
+    private Running? EndRunning()
+    {
+        lock (_lock)
+        {
+            _ended = true;
+            return _running;
+        }
     }
 
     private void Run(Running running)
@@ -99,7 +105,7 @@ public sealed partial class Verification : IDisposable
         {
             // Not damage but something that keeps it from looking, such as a disk that refuses to be read.
             LogFailed(_logger, e);
-            log.Add(new VerifyProblem(null, "", "", $"The verification could not go on: {e.Message}"));
+            log.Add(new VerifyProblem(null, "", "", $"The verification could not go on: {e.Message}", IsDamage: false));
         }
 
         var status = log.Outcome();
@@ -112,9 +118,10 @@ public sealed partial class Verification : IDisposable
         }
 
         if (status != VerifyStatus.Stopped)
-            Volatile.Write(ref _trouble, report.Problems.FirstOrDefault(p => p.Shard is null) is { } found ? $"{found.File}: {found.What}" : null);
+            Volatile.Write(ref _trouble, report.Problems.FirstOrDefault(p => p.Shard is null && p.IsDamage) is { } found ? $"{found.File}: {found.What}" : null);
         StorageMetrics.VerifySeconds.Record(report.Seconds);
-        if (status == VerifyStatus.Damaged) LogDamaged(_logger, report.ProblemsFound, report.Problems[0].File, report.Problems[0].Where, report.Problems[0].What);
+        if (status == VerifyStatus.Damaged && report.Problems.FirstOrDefault(p => p.IsDamage) is { } first) LogDamaged(_logger, report.ProblemsFound, first.File, first.Where, first.What);
+        else if (report.Problems is [var missed, ..]) LogIncomplete(_logger, report.ProblemsFound, missed.File, missed.Where, missed.What);
         else LogDone(_logger, status, report.Bytes, report.Seconds);
         running.Done.SetResult(report);
     }
@@ -126,8 +133,20 @@ public sealed partial class Verification : IDisposable
         (string File, Func<string?> Check)[] parts;
         lock (_lock) parts = [.. _parts];
         foreach (var (file, check) in parts)
-            if (check() is { } what) log.Add(new VerifyProblem(null, file, "", what));
+            CheckPart(log, file, check);
         for (var i = 0; i < _store.Shards && !log.Stop.IsCancellationRequested; i++) _store.CheckShard(i, log);
+    }
+
+    private static void CheckPart(VerifyLog log, string file, Func<string?> check)
+    {
+        try
+        {
+            if (check() is { } what) log.Add(new VerifyProblem(null, file, "", what));
+        }
+        catch (Exception e) when (ReadFailure.IsOfReading(e))
+        {
+            log.Add(ReadFailure.IsDamage(e) ? new VerifyProblem(null, file, "", e.Message) : VerifyProblem.NotChecked(null, file, "", e));
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A verification could not go on.")]
@@ -135,6 +154,9 @@ public sealed partial class Verification : IDisposable
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "A verification found {Problems} problem(s); the first: {File} {Where}: {What} GET /v1/admin/verify shows all.")]
     private static partial void LogDamaged(ILogger logger, long problems, string file, string where, string what);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A verification found no damage, but {Problems} part(s) could not be checked; the first: {File} {Where}: {What}")]
+    private static partial void LogIncomplete(ILogger logger, long problems, string file, string where, string what);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "A verification ended: {Status}, {Bytes} bytes in {Seconds:0.0} s.")]
     private static partial void LogDone(ILogger logger, VerifyStatus status, long bytes, double seconds);

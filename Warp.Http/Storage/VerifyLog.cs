@@ -18,6 +18,7 @@ internal sealed class VerifyLog(DateTimeOffset startedAt, bool isPaced, Cancella
     private long _bytes;
     private long _bytesTotal;
     private long _found;
+    private long _damaged; // of those found
     private long _rested = Stopwatch.GetTimestamp();
 
     public CancellationToken Stop => stop;
@@ -48,6 +49,7 @@ internal sealed class VerifyLog(DateTimeOffset startedAt, bool isPaced, Cancella
         lock (_lock)
         {
             _found++;
+            if (problem.IsDamage) _damaged++;
             if (_problems.Count < ProblemsMax) _problems.Add(problem);
         }
     }
@@ -68,8 +70,11 @@ internal sealed class VerifyLog(DateTimeOffset startedAt, bool isPaced, Cancella
         }
     }
 
+    public VerifyStatus OutcomeOf(bool isDamaged, bool isIncomplete) =>
+        isDamaged ? VerifyStatus.Damaged : isIncomplete ? VerifyStatus.Incomplete : stop.IsCancellationRequested ? VerifyStatus.Stopped : VerifyStatus.Ok;
+
     public VerifyStatus Outcome()
     {
-        lock (_lock) return _found > 0 ? VerifyStatus.Damaged : stop.IsCancellationRequested ? VerifyStatus.Stopped : VerifyStatus.Ok;
+        lock (_lock) return OutcomeOf(_damaged > 0, _found > 0);
     }
 }

@@ -5,7 +5,11 @@ namespace Warp.Http.Storage;
 /// <param name="File">Below the data directory.</param>
 /// <param name="Where">The place in the file.</param>
 /// <param name="What">What is there, and what is due.</param>
-public sealed record VerifyProblem(int? Shard, string File, string Where, string What);
+/// <param name="IsDamage">False = it could not be looked at, such as for want of memory or open files: nothing is known to be wrong there.</param>
+public sealed record VerifyProblem(int? Shard, string File, string Where, string What, bool IsDamage = true)
+{
+    internal static VerifyProblem NotChecked(int? shard, string file, string where, Exception e) => new(shard, file, where, $"It could not be checked: {e.Message}", IsDamage: false);
+}
 
 public enum VerifyStatus
 {
@@ -15,6 +19,9 @@ public enum VerifyStatus
     Ok,
 
     Damaged,
+
+    /// <summary>Something could not be looked at; all else is as it was written.</summary>
+    Incomplete,
 
     /// <summary>It was stopped before its end; nothing wrong was found so far.</summary>
     Stopped,
@@ -29,6 +36,6 @@ public sealed record VerifyReport(
     IReadOnlyList<VerifyShard> Shards, IReadOnlyList<VerifyProblem> Problems, long ProblemsFound)
 {
     /// <summary>Of the bytes that there were to check; 100 only at the end.</summary>
-    public double Percent => Status is VerifyStatus.Ok or VerifyStatus.Damaged ? 100
+    public double Percent => Status is VerifyStatus.Ok or VerifyStatus.Damaged or VerifyStatus.Incomplete ? 100
         : BytesTotal == 0 ? 0 : Math.Min(99.9, Math.Round(100.0 * Bytes / BytesTotal, 1));
 }

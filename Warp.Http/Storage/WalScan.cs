@@ -15,9 +15,11 @@ internal static class WalScan
     private const int FrameHeaderBytes = 24;
     private const uint MagicLittleEndian = 0x377f0682;
 
+    /// <param name="path">The WAL.</param>
+    /// <param name="isCut">The catalog says where it ends: behind that end a power cut may have left anything.</param>
     /// <exception cref="DamagedDataException">The WAL is damaged inside what was synced.</exception>
     /// <returns>The transactions before the first frame that is not whole.</returns>
-    public static int Check(string path)
+    public static int Check(string path, bool isCut = false)
     {
         if (!File.Exists(path)) return 0;
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1 << 20);
@@ -35,10 +37,10 @@ internal static class WalScan
         if (sum != ReadSum(header.AsSpan(24))) throw Damaged(path, 0, "its header's checksum does not match");
         var pageSize = BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(8));
         if (pageSize is < 512 or > 65536) throw Damaged(path, 0, $"it says its pages have {pageSize} bytes");
-        return CheckFrames(path, file, header.AsSpan(16, 8).ToArray(), sum, bigEndian, new byte[FrameHeaderBytes + pageSize]);
+        return CheckFrames(path, file, header.AsSpan(16, 8).ToArray(), sum, bigEndian, new byte[FrameHeaderBytes + pageSize], isCut);
     }
 
-    private static int CheckFrames(string path, FileStream file, byte[] salts, (uint, uint) previous, bool bigEndian, byte[] frame)
+    private static int CheckFrames(string path, FileStream file, byte[] salts, (uint, uint) previous, bool bigEndian, byte[] frame, bool isCut)
     {
         var firstBad = -1;
         var transactions = 0;
@@ -50,6 +52,7 @@ internal static class WalScan
             var good = sum == stored && frame.AsSpan(8, 8).SequenceEqual(salts);
             previous = stored; // the next frame is judged by what this one says, so that one bad frame does not make the rest look bad
             if (good && committedAfterBad) throw Damaged(path, firstBad, $"a later transaction stands behind it in frame {i}");
+            if (!good && isCut) break;
             if (!good && firstBad < 0) firstBad = i;
             if (firstBad < 0 && BinaryPrimitives.ReadUInt32BigEndian(frame.AsSpan(4)) != 0) transactions++;
             committedAfterBad |= firstBad >= 0 && BinaryPrimitives.ReadUInt32BigEndian(frame.AsSpan(4)) != 0 && frame.AsSpan(8, 8).SequenceEqual(salts);

@@ -14,15 +14,22 @@ internal sealed class LinearPattern
     /// <summary>Instructions of a pattern whose repetitions are unfolded.</summary>
     public const int InstructionsMax = 2_000;
 
-    private readonly List<Instruction> _program = [];
+    private readonly List<Instruction> _emitted = [];
+    private readonly Instruction[] _program;
+    private bool _foldsCase;
+    private bool _readsCategories;
 
     private LinearPattern(PatternNode root)
     {
         Emit(root);
         Emit(new Instruction(PatternOp.Match, null, 0, 0));
+        _program = [.. _emitted];
     }
 
-    public int Instructions => _program.Count;
+    public int Instructions => _program.Length;
+
+    /// <summary>Comparisons that one character beyond ASCII may take in all sets together, besides the visits of instructions.</summary>
+    public int Comparisons { get; private set; }
 
     /// <exception cref="PatternSyntaxException">It is no pattern, or unfolds to more than <see cref="InstructionsMax"/>.</exception>
     public static LinearPattern Compile(string pattern) => new(new PatternParser(pattern).Parse());
@@ -31,14 +38,13 @@ internal sealed class LinearPattern
     public bool IsMatch(ReadOnlySpan<byte> utf8)
     {
         var run = new Run(_program);
-        var previous = -1;
         var next = Decode(ref utf8);
-        run.Begin(previous, next);
+        run.Begin(next);
         while (!run.IsFound && next >= 0)
         {
-            previous = next;
+            var taken = new PatternCharacter(next, _foldsCase, _readsCategories);
             next = Decode(ref utf8);
-            run.Advance(previous, next);
+            run.Advance(taken, next);
         }
 
         return run.IsFound;
@@ -66,6 +72,9 @@ internal sealed class LinearPattern
         {
             case PatternSet set:
                 Emit(new Instruction(PatternOp.Set, set.Set, 0, 0));
+                Comparisons += set.Set.Comparisons;
+                _foldsCase |= set.Set.IgnoresCase;
+                _readsCategories |= set.Set.HasCategories;
                 break;
             case PatternAssertion assertion:
                 Emit(new Instruction(assertion.Op, null, 0, 0));
@@ -90,20 +99,20 @@ internal sealed class LinearPattern
             var split = Emit(new Instruction(PatternOp.Split, null, 0, 0));
             Emit(options[i]);
             ends.Add(Emit(new Instruction(PatternOp.Jump, null, 0, 0)));
-            _program[split] = new Instruction(PatternOp.Split, null, split + 1, _program.Count);
+            _emitted[split] = new Instruction(PatternOp.Split, null, split + 1, _emitted.Count);
         }
 
         Emit(options[^1]);
-        foreach (var end in ends) _program[end] = new Instruction(PatternOp.Jump, null, _program.Count, 0);
+        foreach (var end in ends) _emitted[end] = new Instruction(PatternOp.Jump, null, _emitted.Count, 0);
     }
 
     private void EmitRepeat(PatternRepeat repeat)
     {
         for (var i = 0; i < repeat.Min; i++)
         {
-            var before = _program.Count;
+            var before = _emitted.Count;
             Emit(repeat.Item);
-            if (_program.Count == before) break; // what is empty stays empty: a thousand times a thousand of it would never end
+            if (_emitted.Count == before) break; // what is empty stays empty: a thousand times a thousand of it would never end
         }
 
         if (repeat.Max < 0)
@@ -111,7 +120,7 @@ internal sealed class LinearPattern
             var loop = Emit(new Instruction(PatternOp.Split, null, 0, 0));
             Emit(repeat.Item);
             Emit(new Instruction(PatternOp.Jump, null, loop, 0));
-            _program[loop] = new Instruction(PatternOp.Split, null, loop + 1, _program.Count);
+            _emitted[loop] = new Instruction(PatternOp.Split, null, loop + 1, _emitted.Count);
             return;
         }
 
@@ -122,45 +131,45 @@ internal sealed class LinearPattern
             Emit(repeat.Item);
         }
 
-        foreach (var split in splits) _program[split] = new Instruction(PatternOp.Split, null, split + 1, _program.Count);
+        foreach (var split in splits) _emitted[split] = new Instruction(PatternOp.Split, null, split + 1, _emitted.Count);
     }
 
     private int Emit(Instruction instruction)
     {
         // Also ends the unfolding of what is repeated a thousand times within what is.
-        if (_program.Count == InstructionsMax) throw new PatternSyntaxException($"unfolded it has more than {InstructionsMax} parts");
-        _program.Add(instruction);
-        return _program.Count - 1;
+        if (_emitted.Count == InstructionsMax) throw new PatternSyntaxException($"unfolded it has more than {InstructionsMax} parts");
+        _emitted.Add(instruction);
+        return _emitted.Count - 1;
     }
 
     private readonly record struct Instruction(PatternOp Op, CharacterSet? Set, int To, int Or);
 
     /// <summary>The places in the program that the text so far leads to.</summary>
-    private struct Run(List<Instruction> program)
+    private struct Run(Instruction[] program)
     {
-        private readonly int[] _visited = new int[program.Count]; // the position at which an instruction was last visited
-        private readonly int[] _pending = new int[(2 * program.Count) + 1];
-        private int[] _current = new int[program.Count];
-        private int[] _following = new int[program.Count];
+        private readonly int[] _visited = new int[program.Length]; // the position at which an instruction was last visited
+        private readonly int[] _pending = new int[(2 * program.Length) + 1];
+        private int[] _current = new int[program.Length];
+        private int[] _following = new int[program.Length];
         private int _count;
         private int _position;
 
         public bool IsFound { get; private set; }
 
-        public void Begin(int previous, int next)
+        public void Begin(int next)
         {
             _position = 1;
             _count = 0;
-            Follow(0, previous, next, _current, ref _count);
+            Follow(0, -1, next, _current, ref _count);
         }
 
-        public void Advance(int taken, int next)
+        public void Advance(in PatternCharacter taken, int next)
         {
             _position++;
             var count = 0;
             for (var i = 0; i < _count; i++)
-                if (program[_current[i]].Set!.Contains(taken)) Follow(_current[i] + 1, taken, next, _following, ref count);
-            Follow(0, taken, next, _following, ref count); // a match may begin anywhere
+                if (program[_current[i]].Set!.Contains(taken)) Follow(_current[i] + 1, taken.Code, next, _following, ref count);
+            Follow(0, taken.Code, next, _following, ref count); // a match may begin anywhere
             (_current, _following, _count) = (_following, _current, count);
         }
 
@@ -174,7 +183,7 @@ internal sealed class LinearPattern
                 var at = _pending[--pending];
                 if (_visited[at] == _position) continue;
                 _visited[at] = _position;
-                var instruction = program[at];
+                ref readonly var instruction = ref program[at];
                 switch (instruction.Op)
                 {
                     case PatternOp.Set:

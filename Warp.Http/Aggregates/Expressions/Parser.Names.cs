@@ -124,7 +124,8 @@ internal sealed partial class Parser
         {
             var own = form == FunctionForms.Method ? 1 : 0;
             var most = function.ArgumentsMax == function.ArgumentsMin ? string.Empty : $" to {function.ArgumentsMax - own}";
-            throw Error(name, $"'{name.Text}' takes {function.ArgumentsMin - own}{most} arguments here, not {arguments.Count - own}.");
+            var noun = function.ArgumentsMax - own == 1 ? "argument" : "arguments";
+            throw Error(name, $"'{name.Text}' takes {function.ArgumentsMin - own}{most} {noun} here, not {arguments.Count - own}.");
         }
 
         return Checked(new CallNode(name, function, [.. arguments]), name);

@@ -11,6 +11,9 @@ internal static class PatternFunction
     /// <summary>Instructions of a pattern that one byte may have to be tried on for the price of a step.</summary>
     private const int InstructionsPerStep = 8;
 
+    /// <summary>Comparisons with bounds of a set's ranges for the price of a step.</summary>
+    private const int ComparisonsPerStep = 8;
+
     /// <summary>Computed patterns that are kept; when full, all are dropped, which bounds the memory and costs a compilation.</summary>
     private const int CachedMax = 256;
 
@@ -39,8 +42,17 @@ internal static class PatternFunction
             if (isWritten) at.Memo = pattern;
         }
 
-        var stepsPerByte = 1 + (pattern.Instructions / InstructionsPerStep);
-        return e.TryCharge((1 + arguments[0].Utf8.Length) * (long)stepsPerByte) ? JsonValue.Of(pattern.IsMatch(arguments[0].Utf8)) : e.Exhausted(at);
+        return e.TryCharge(StepsOf(pattern, arguments[0].Utf8)) ? JsonValue.Of(pattern.IsMatch(arguments[0].Utf8)) : e.Exhausted(at);
+    }
+
+    /// <summary>What a search is charged: each byte may visit each instruction, and each character beyond ASCII is looked for in each set's ranges.</summary>
+    internal static long StepsOf(LinearPattern pattern, ReadOnlySpan<byte> text)
+    {
+        var steps = (1 + text.Length) * (1 + ((long)pattern.Instructions / InstructionsPerStep));
+        var beyondAscii = 0;
+        foreach (var b in text)
+            if (b >= 0xC0) beyondAscii++; // the first byte of each
+        return steps + (beyondAscii * (long)pattern.Comparisons / ComparisonsPerStep);
     }
 
     private static LinearPattern? Compile(in JsonValue text, bool isWritten, out string error)

@@ -228,9 +228,7 @@ internal sealed class PatternParser(string pattern)
         var end = Array.IndexOf(_runes, ']', _at + 2);
         if (end < _at + 3 || _runes[end - 1] != ':') return false;
         var name = string.Concat(_runes[(_at + 2)..(end - 1)].Select(c => new Rune(c).ToString()));
-        var part = new CharacterSet { IsNegated = name.StartsWith('^') };
-        foreach (var (from, to) in NamedClass(name.TrimStart('^'))) part.Add(from, to);
-        set.Add(part.Seal());
+        set.Add(NamedClass(name.TrimStart('^')), negated: name.StartsWith('^'));
         _at = end + 1;
         return true;
     }
@@ -274,9 +272,7 @@ internal sealed class PatternParser(string pattern)
         };
         if (ranges is null) return false;
         _at++;
-        var part = new CharacterSet { IsNegated = c is 'D' or 'S' or 'W' };
-        foreach (var (from, to) in ranges) part.Add(from, to);
-        set.Add(part.Seal());
+        set.Add(ranges, negated: c is 'D' or 'S' or 'W');
         return true;
     }
 

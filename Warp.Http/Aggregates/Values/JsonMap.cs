@@ -17,13 +17,14 @@ public sealed partial class JsonMap
     private Member[] _members;
     private int _used; // members in the array, removed ones of an indexed map included
     private int _removed;
+    private int _depth; // 0 = to be found out: a member that may have been the deepest is shallower now, or gone
 
     public JsonMap(object? owner = null, int capacity = 4)
     {
         _owner = owner;
         _members = capacity == 0 ? [] : new Member[capacity];
         Weight = HeaderBytes;
-        Depth = 1;
+        _depth = 1;
     }
 
     private JsonMap(object owner, JsonMap original)
@@ -32,8 +33,9 @@ public sealed partial class JsonMap
         _members = new Member[Math.Max(4, original.Count)];
         Weight = original.Weight;
         NameBytes = original.NameBytes;
-        Depth = original.Depth;
+        _depth = original._depth;
         foreach (ref readonly var member in original) _members[_used++] = member;
+        if (owner is MapOwner counted) counted.Copied += _used;
         if (_used > IndexedFrom) Reindex();
     }
 
@@ -47,8 +49,15 @@ public sealed partial class JsonMap
     /// <summary>Bytes of all names, which are hashed anew when a map is copied. The same however the map came about, as what it costs must be.</summary>
     public int NameBytes { get; private set; }
 
-    /// <summary>Levels of lists and maps, this one included. An upper bound once members have been removed or replaced.</summary>
-    public int Depth { get; private set; }
+    /// <summary>Levels of lists and maps, this one included.</summary>
+    /// <remarks>
+    /// Exact, however the map came about: a bound on it must refuse the same event whether a fold began at the first one or at a stored state.
+    /// Several threads may find it out at once; they find the same.
+    /// </remarks>
+    public int Depth => _depth > 0 ? _depth : _depth = FindDepth();
+
+    /// <summary><see cref="Depth"/> if it is known without looking at the members, else -1.</summary>
+    internal int KnownDepth => _depth > 0 ? _depth : -1;
 
     /// <summary>This map if it already is <paramref name="owner"/>'s to change, else a copy that is.</summary>
     public JsonMap Own(object owner) => ReferenceEquals(_owner, owner) ? this : new JsonMap(owner, this);
@@ -95,6 +104,7 @@ public sealed partial class JsonMap
     {
         var at = IndexOf(name);
         if (at < 0) return false;
+        DeepenOrForget(_members[at].Value.KnownDepth, 0);
         Weight -= MemberBytes + name.Length + _members[at].Value.Weight;
         NameBytes -= name.Length;
         if (_index is null)
@@ -112,12 +122,14 @@ public sealed partial class JsonMap
         return true;
     }
 
-    /// <summary>Sets a member that is there to what became of its own map, heavier by <paramref name="growth"/> bytes.</summary>
-    internal void SetChanged(ReadOnlySpan<byte> name, in JsonValue changed, long growth)
+    /// <summary>Sets a member that is there to what became of its own map.</summary>
+    /// <param name="growth">Bytes it is heavier by.</param>
+    /// <param name="knownDepth">Its <see cref="KnownDepth"/> before.</param>
+    internal void SetChanged(ReadOnlySpan<byte> name, in JsonValue changed, long growth, int knownDepth)
     {
         _members[IndexOf(name)].Value = changed;
         Weight += growth;
-        Depth = Math.Max(Depth, changed.Depth + 1);
+        DeepenOrForget(knownDepth, changed.KnownDepth);
     }
 
     public Enumerator GetEnumerator() => new(_members.AsSpan(0, _used));
@@ -128,7 +140,7 @@ public sealed partial class JsonMap
         _members[_used++] = new Member(name, value);
         NameBytes += name.Length;
         Weight += MemberBytes + name.Length + value.Weight;
-        Depth = Math.Max(Depth, value.Depth + 1);
+        DeepenOrForget(0, value.KnownDepth);
         if (_index is not null) AddToIndex(_used - 1);
         else if (_used > IndexedFrom) Reindex();
     }
@@ -137,8 +149,24 @@ public sealed partial class JsonMap
     {
         ref var member = ref _members[at];
         Weight += value.Weight - member.Value.Weight;
-        Depth = Math.Max(Depth, value.Depth + 1);
+        DeepenOrForget(member.Value.KnownDepth, value.KnownDepth);
         member.Value = value;
+    }
+
+    /// <summary>A member's depth changes; -1 stands for one that is not known.</summary>
+    private void DeepenOrForget(int before, int after)
+    {
+        if (_depth == 0) return;
+        if (after < 0) _depth = 0;
+        else if (after + 1 >= _depth) _depth = after + 1;
+        else if (before < 0 || before + 1 == _depth) _depth = 0;
+    }
+
+    private int FindDepth()
+    {
+        var deepest = 0;
+        foreach (ref readonly var member in this) deepest = Math.Max(deepest, member.Value.Depth);
+        return deepest + 1;
     }
 
     public struct Member(byte[] name, JsonValue value)

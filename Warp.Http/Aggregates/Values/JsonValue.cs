@@ -104,6 +104,9 @@ public readonly struct JsonValue
         _ => 0,
     };
 
+    /// <summary>The same where nothing has to be looked through for it, else -1.</summary>
+    internal int KnownDepth => _reference is JsonMap map ? map.KnownDepth : Depth;
+
     public static JsonValue Of(bool value) => new(value ? JsonKind.True : JsonKind.False);
 
     public static JsonValue Of(long value) => new(new Number(value));

@@ -31,9 +31,9 @@ public static class MergePatch
             return;
         }
 
-        // The child may be changed in place under its parent, whose weight then has to follow.
-        var weight = before.Map.Weight;
+        // The child may be changed in place under its parent, whose weight and depth then have to follow.
+        var (weight, depth) = (before.Map.Weight, before.KnownDepth);
         var after = Apply(before, member.Value, owner);
-        map.SetChanged(member.Name, after, after.Weight - weight);
+        map.SetChanged(member.Name, after, after.Weight - weight, depth);
     }
 }

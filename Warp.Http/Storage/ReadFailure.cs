@@ -1,0 +1,18 @@
+namespace Warp.Http.Storage;
+
+/// <summary>Tells what is wrong with stored bytes from what keeps a reader from looking at them, such as too many open files or a full disk.</summary>
+internal static class ReadFailure
+{
+    // An IOException's HResult is the platform's own number of the error: EIO, ERROR_CRC, ERROR_IO_DEVICE.
+    private const int UnixEio = 5;
+    private const int WindowsCrc = unchecked((int)0x80070017);
+    private const int WindowsIoDevice = unchecked((int)0x8007045D);
+
+    /// <summary>True if looking again can't change it: the bytes contradict themselves, are not there, or the disk no longer gives them.</summary>
+    public static bool IsDamage(Exception e) =>
+        e is DamagedDataException or InvalidDataException or FileNotFoundException or DirectoryNotFoundException or EndOfStreamException
+        || e is IOException { HResult: UnixEio or WindowsCrc or WindowsIoDevice };
+
+    /// <summary>True if it came from reading, be it damage or something that passes.</summary>
+    public static bool IsOfReading(Exception e) => e is IOException or InvalidDataException or UnauthorizedAccessException;
+}

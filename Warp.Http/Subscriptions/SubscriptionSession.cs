@@ -1,0 +1,179 @@
+using System.IO.Pipelines;
+using Warp.Http.Events;
+using Warp.Http.Storage;
+
+namespace Warp.Http.Subscriptions;
+
+/// <summary>
+/// One client's stream: reads from disk until nothing is left, attaches to the tail, reads once more what came before that, then sends what is pushed.
+/// A session that lags begins again with the disk.
+/// </summary>
+/// <remarks>
+/// One at a time runs through it. No gap: the second read begins after the session was attached, so what it does not find comes by the tail.
+/// No double: what the tail pushes and the second read had sent already is dropped by its place.
+/// </remarks>
+internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFilter filter, PipeWriter pipe, Action abort)
+{
+    protected SubscriptionHub Hub => hub;
+
+    protected SubscriptionFilter Filter => filter;
+
+    protected SseWriter Sse { get; } = new(pipe, hub.Time);
+
+    public Subscriber Subscriber { get; } = new(filter, hub.Options.BufferEvents, hub.Options.BufferBytes);
+
+    /// <summary>Runs until the client leaves, the entity is erased, a shard ends or the service stops. Counted by the hub.</summary>
+    public async Task RunAsync()
+    {
+        try
+        {
+            await Sse.WriteAsync(s_retry);
+            await WriteResyncAsync();
+            await Sse.FlushAsync();
+            while (IsGoingOn) await FollowOnceAsync();
+            if (Subscriber.End == SubscriptionEnd.Erased) await WriteErasedAsync();
+            await Sse.FlushAsync();
+        }
+        catch (Exception e) when (e is ShardUnavailableException or DamagedDataException)
+        {
+            // The stream ends; a client that comes again is told what is wrong, or served.
+            Subscriber.Stop(SubscriptionEnd.ShardClosed);
+        }
+        finally
+        {
+            Detach();
+        }
+    }
+
+    /// <summary>Looks after the stream from outside, about once a second.</summary>
+    public void Tick()
+    {
+        var waiting = Sse.WaitingFor;
+        if (waiting > hub.Options.SendTimeout) Cut();
+        else if (waiting > TimeSpan.Zero && Subscriber.End != SubscriptionEnd.None) abort(); // nobody will take the end of it either
+        else if (Sse.SilentFor >= hub.Options.HeartbeatEvery) Subscriber.HeartbeatDue();
+    }
+
+    public void Stop(SubscriptionEnd reason)
+    {
+        Subscriber.Stop(reason);
+        if (Sse.WaitingFor > TimeSpan.Zero) abort();
+    }
+
+    /// <summary>True while there is a client, and something may come for it.</summary>
+    protected bool IsGoingOn => !Sse.IsClosed && Subscriber.End == SubscriptionEnd.None;
+
+    /// <summary>Sends all that is stored beyond what was sent.</summary>
+    protected abstract ValueTask CatchUpAsync();
+
+    protected abstract ValueTask AttachAsync();
+
+    protected abstract void Detach();
+
+    /// <summary>Sends an event that a tail pushed, unless it was sent already.</summary>
+    protected abstract ValueTask SendAsync(LiveEvent e);
+
+    /// <summary>Takes down how far the tail has come. It counts only if nothing waits afterwards: then all before it was sent or is not wanted.</summary>
+    /// <returns>A step that makes it this session's place; null if the tail has not moved on.</returns>
+    protected abstract Action? FindProgress();
+
+    protected abstract void WriteId(JsonBuffer to);
+
+    /// <summary>The id as a member of a control message's data.</summary>
+    protected abstract void WriteIdMember(JsonBuffer to);
+
+    protected abstract ValueTask WriteResyncAsync();
+
+    protected abstract ValueTask WriteErasedAsync();
+
+    /// <summary>While a filter passes nothing over a long history: an id without data moves the client's place on, and is heard as a sign of life.</summary>
+    protected async ValueTask WriteProgressIfDueAsync()
+    {
+        if (!Subscriber.IsHeartbeatDue()) return;
+        using var json = JsonBuffer.Rent();
+        WriteId(json);
+        json.Raw((byte)'\n');
+        await Sse.WriteAsync(json.WrittenMemory);
+        await Sse.FlushAsync();
+    }
+
+    private static readonly ReadOnlyMemory<byte> s_retry = SseText.Retry.ToArray();
+    private static readonly ReadOnlyMemory<byte> s_heartbeat = SseText.Heartbeat.ToArray();
+
+    private async Task FollowOnceAsync()
+    {
+        await CatchUpAsync();
+        if (!IsGoingOn) return;
+        Subscriber.GoLive();
+        await AttachAsync();
+        await CatchUpAsync();
+        if (IsGoingOn && !Subscriber.IsLagging) await WriteCaughtUpAsync();
+        await FollowLiveAsync();
+        Detach();
+        Subscriber.LeaveLive();
+    }
+
+    private async ValueTask FollowLiveAsync()
+    {
+        var sent = 0;
+        while (!Sse.IsClosed)
+        {
+            switch (Subscriber.Next(out var e))
+            {
+                case SubscriberTurn.Event:
+                    await SendAsync(e!);
+                    sent++;
+                    continue;
+                case SubscriberTurn.Heartbeat:
+                    await WriteHeartbeatAsync();
+                    continue;
+                case SubscriberTurn.Lagging:
+                    SubscriptionMetrics.Lagged.Add(1);
+                    SubscriptionMetrics.Sent.Add(sent);
+                    return;
+                case SubscriberTurn.Ended:
+                    SubscriptionMetrics.Sent.Add(sent);
+                    return;
+            }
+
+            await Sse.FlushAsync();
+            if (sent > 0) SubscriptionMetrics.Sent.Add(sent);
+            sent = 0;
+            await Subscriber.WaitAsync();
+        }
+
+        Subscriber.Stop(SubscriptionEnd.ClientGone);
+    }
+
+    private async ValueTask WriteHeartbeatAsync()
+    {
+        if (FindProgress() is not { } progress)
+        {
+            await Sse.WriteAsync(s_heartbeat);
+            return;
+        }
+
+        // Looked at after the tail's place: whatever was pushed before that place is in the ring, or was sent.
+        if (!Subscriber.IsIdle) return;
+        progress();
+        await WriteCaughtUpAsync();
+    }
+
+    private async ValueTask WriteCaughtUpAsync()
+    {
+        using var json = JsonBuffer.Rent();
+        WriteId(json);
+        SseText.BeginControl(json, "caught-up"u8);
+        json.Raw((byte)'{');
+        WriteIdMember(json);
+        json.Raw("}\n\n"u8);
+        await Sse.WriteAsync(json.WrittenMemory);
+    }
+
+    private void Cut()
+    {
+        if (Subscriber.End == SubscriptionEnd.None) SubscriptionMetrics.Cut.Add(1);
+        Subscriber.Stop(SubscriptionEnd.NotReading);
+        abort();
+    }
+}
