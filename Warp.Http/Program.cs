@@ -4,6 +4,7 @@ using Warp.Http.Entities;
 using Warp.Http.Erasure;
 using Warp.Http.Events;
 using Warp.Http.Projections;
+using Warp.Http.Sagas;
 using Warp.Http.Storage;
 
 if (CommandLine.Answer(args) is { } exitCode) return exitCode;
@@ -33,6 +34,9 @@ try
     builder.Services.AddSingleton<EntityRegistry>();
     builder.Services.AddSingleton<Passivation>().AddHostedService(provider => provider.GetRequiredService<Passivation>());
     builder.Services.AddHostedService<BackgroundFolds>();
+    builder.Services.AddOptions<SagaOptions>().Bind(builder.Configuration.GetSection(SagaOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+    builder.Services.AddSingleton<SagaService>().AddHostedService<SagaRecovery>();
+    builder.Services.AddSingleton<IErasedStore>(provider => provider.GetRequiredService<SagaService>().Erasure);
     builder.Services.AddProjections(builder.Configuration);
     builder.Services.AddSingleton<EraseService>();
     builder.Services.AddWarpEndpoints(builder.Configuration);

@@ -23,21 +23,21 @@ public sealed class ErasureTests : IDisposable
     {
         using var fixture = new StoreFixture(StoreFixture.Small(Data));
         await FillAsync(fixture);
-        Found(Data).ShouldNotBeEmpty("the search must find what is there");
+        Remains.Of(Data, Canary).ShouldNotBeEmpty("the search must find what is there");
 
         var receipt = (await fixture.EraseAsync(Entity))!;
 
         receipt.Complete.ShouldBeTrue();
         receipt.Events.ShouldBe(9);
-        Found(Data).ShouldBeEmpty();
+        Remains.Of(Data, Canary).ShouldBeEmpty();
         Encoding.UTF8.GetString(Tombstone(fixture)).ShouldNotContain(Canary);
         await IsErasedAsync(fixture, receipt.ReceiptId);
         fixture.Dispose();
-        Found(Data).ShouldBeEmpty();
+        Remains.Of(Data, Canary).ShouldBeEmpty();
         using var reopened = new StoreFixture(StoreFixture.Small(Data));
         reopened.Store.Troubles.ShouldBeEmpty();
         await IsErasedAsync(reopened, receipt.ReceiptId);
-        Found(Data).ShouldBeEmpty();
+        Remains.Of(Data, Canary).ShouldBeEmpty();
     }
 
     [Fact]
@@ -143,7 +143,7 @@ public sealed class ErasureTests : IDisposable
         (await opened.FindAsync(Entity)).Presence.ShouldBe(EntityPresence.Erased, $"{step}");
         await Eventually.BecomesTrueAsync(
             $"the erasure is complete after a crash at {step}", () => opened.Shard.Tombstones.Pending().Count == 0);
-        Found(path).ShouldBeEmpty($"{step}");
+        Remains.Of(path, Canary).ShouldBeEmpty($"{step}");
         (await opened.ListAsync()).ShouldBe(["user/other"]);
     }
 
@@ -189,23 +189,5 @@ public sealed class ErasureTests : IDisposable
         fixture.Shard.Tombstones.TryFind(fixture.Store.TagOf(StoreFixture.Bytes(Entity)), out var tombstone).ShouldBeTrue();
         tombstone.Tag.Write(bytes);
         return bytes;
-    }
-
-    /// <summary>The files that hold the canary, as text or in UTF-16.</summary>
-    private static List<string> Found(string data)
-    {
-        byte[][] forms = [Encoding.UTF8.GetBytes(Canary), Encoding.Unicode.GetBytes(Canary),
-            Encoding.ASCII.GetBytes(Convert.ToBase64String(Encoding.UTF8.GetBytes(Canary))[..12])];
-        var found = new List<string>();
-        foreach (var file in Directory.EnumerateFiles(data, "*", SearchOption.AllDirectories))
-        {
-            if (Path.GetFileName(file) == "lock") continue;
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            var bytes = new byte[stream.Length];
-            stream.ReadExactly(bytes);
-            if (forms.Any(form => bytes.AsSpan().IndexOf(form) >= 0)) found.Add(file);
-        }
-
-        return found;
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Warp.Http.Events;
+using Warp.Http.Sagas;
 using Warp.Http.Subscriptions;
 
 namespace Warp.Http.Endpoints;
@@ -13,6 +14,7 @@ internal static class EndpointSetup
         services.AddOptions<StreamOptions>().Bind(configuration.GetSection(StreamOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IValidateOptions<Limits>>(new KnownKeys<Limits>(configuration.GetSection(Limits.Section)));
         services.AddSingleton<IValidateOptions<StreamOptions>>(new KnownKeys<StreamOptions>(configuration.GetSection(StreamOptions.Section)));
+        services.AddSingleton<IValidateOptions<SagaOptions>>(new KnownKeys<SagaOptions>(configuration.GetSection(SagaOptions.Section)));
         services.AddOptions<SubscriptionOptions>().Bind(configuration.GetSection(SubscriptionOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IValidateOptions<SubscriptionOptions>>(new KnownKeys<SubscriptionOptions>(configuration.GetSection(SubscriptionOptions.Section)));
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<Limits>>().Value);
@@ -23,6 +25,7 @@ internal static class EndpointSetup
         services.AddSingleton<SubscriptionHub>().AddSingleton<SubscribeEndpoints>();
         services.AddSingleton<Expectations>().AddSingleton<DiffEndpoint>().AddSingleton<AggregateEndpoints>().AddSingleton<TryEndpoint>();
         services.AddSingleton<ProjectionJson>().AddSingleton<ProjectionEndpoints>();
+        services.AddSingleton<SagaEndpoints>().AddSingleton<SagaJson>();
         services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>().AddSingleton<VerifyEndpoints>();
         services.AddHostedService<VerifyAtStart>();
         return services.AddWarpMetrics().AddRouting();
@@ -45,6 +48,7 @@ internal static class EndpointSetup
         app.MapEntities();
         app.MapAggregates();
         app.MapProjections();
+        app.MapSagas();
         app.MapOperations();
     }
 }

@@ -33,6 +33,18 @@ internal static class EntityRoutes
         return routes;
     }
 
+    public static IEndpointRouteBuilder MapSagas(this IEndpointRouteBuilder routes)
+    {
+        var sagas = routes.MapGroup("/v1/sagas").WithTags("Sagas");
+        sagas.MapGet("", routes.Handler<SagaEndpoints>(e => e.ListAsync));
+        sagas.MapPost("/{sagaId}", routes.Handler<SagaEndpoints>(e => e.StartAsync));
+        sagas.MapGet("/{sagaId}", routes.Handler<SagaEndpoints>(e => e.GetAsync));
+        sagas.MapGet("/{sagaId}/subscribe", routes.Handler<SubscribeEndpoints>(e => e.SubscribeToSagaAsync));
+        sagas.MapPost("/{sagaId}/retry", routes.Handler<SagaEndpoints>(e => e.RetryAsync));
+        sagas.MapPost("/{sagaId}/resolve", routes.Handler<SagaEndpoints>(e => e.ResolveAsync));
+        return routes;
+    }
+
     /// <summary>
     /// A plain delegate on a handler that is made at the first request: the store it needs is open by then, and the request's own
     /// service scope, an allocation, is never made.

@@ -14,7 +14,8 @@ internal static class Problems
     public static Problem InvalidRequest(string path, string detail) =>
         new(400, "invalid-request", "The request is not valid.", detail) { ErrorPath = path };
 
-    public static Problem InvalidEntityId(string detail) => new(400, "invalid-entity-id", "The entity's name is not valid.", detail);
+    public static Problem InvalidEntityId(string detail, string? path = null) =>
+        new(400, "invalid-entity-id", "The entity's name is not valid.", detail) { ErrorPath = path };
 
     public static Problem EmptyBatch() =>
         new(400, "empty-batch", "The append has no events.", "An append has 1 event or more; the body has none.");
@@ -45,6 +46,17 @@ internal static class Problems
     public static Problem ErasureNotFound() => new(404, "erasure-not-found", "There is no such erasure.", "No receipt has this id.");
 
     public static Problem VerificationNotFound(string detail) => new(404, "verification-not-found", "There is no such verification.", detail);
+
+    public static Problem SagaNotFound(string id) => new(404, "saga-not-found", "There is no such saga.", $"No saga \"{id}\" was ever begun.");
+
+    public static Problem SagaConflict(string detail) => new(409, "saga-conflict", "The saga's id, or its state, does not allow this.", detail);
+
+    public static Problem TooManySagas(int max) => new(429, "too-many-sagas", "Too many sagas run at once.",
+        string.Create(CultureInfo.InvariantCulture, $"{max} sagas run, as many as are allowed (Warp__Sagas__InFlight); nothing of this one was stored."))
+    {
+        Retryable = true,
+        RetryAfterSeconds = 1,
+    };
 
     public static Problem RouteNotFound() =>
         new(404, "route-not-found", "There is nothing at this path.", "See /openapi.yaml for every path, or /swagger to try them.");

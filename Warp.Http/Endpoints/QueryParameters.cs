@@ -98,7 +98,7 @@ internal sealed class QueryParameters
 
     public void Refuse(string name, string detail) => Problem ??= Problems.InvalidRequest(name, $"{Shown(name)}: {detail}");
 
-    private static bool TryDuration(string text, out TimeSpan value)
+    internal static bool TryDuration(string text, out TimeSpan value)
     {
         value = default;
         var unit = text.AsSpan().TrimStart("0123456789");

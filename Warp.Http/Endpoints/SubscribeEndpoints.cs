@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Warp.Http.Aggregates;
 using Warp.Http.Entities;
 using Warp.Http.Events;
+using Warp.Http.Sagas;
 using Warp.Http.Subscriptions;
 
 namespace Warp.Http.Endpoints;
@@ -27,16 +28,17 @@ internal sealed class SubscribeEndpoints(
             return;
         }
 
-        var name = new EntityName(utf8);
-        var found = await registry.FindAsync(name.Memory, context.RequestAborted);
-        if (found.Presence == EntityPresence.Erased)
-        {
-            await ProblemWriter.WriteAsync(context, Problems.EntityErased(found.ErasedAtMs, found.ReceiptId));
-            return;
-        }
+        await SubscribeAsync(context, new EntityName(utf8), query, asked);
+    }
 
-        var start = await hub.FixStartAsync(name, found.Actor, asked);
-        await ServeAsync(context, (pipe, abort) => new EntitySession(hub, name, start, query.Filter(definitions), pipe, abort));
+    /// <summary>A saga's progress: the events of its own log, which name no party.</summary>
+    public async Task SubscribeToSagaAsync(HttpContext context)
+    {
+        var query = new SubscribeQuery(context.Request, limits, ofAll: false);
+        var problem = SagaEndpoints.ReadId(context, out var id) ?? query.Problem;
+        var asked = problem is null ? query.AskedPlace(out problem) : null;
+        if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
+        else await SubscribeAsync(context, new EntityName(SagaIds.EntityOf(id)), query, asked);
     }
 
     public async Task SubscribeToAllAsync(HttpContext context)
@@ -62,6 +64,19 @@ internal sealed class SubscribeEndpoints(
 
         var resync = hub.Resync(places);
         await ServeAsync(context, (pipe, abort) => new FeedSession(hub, places, resync, query.Filter(definitions), pipe, abort));
+    }
+
+    private async Task SubscribeAsync(HttpContext context, EntityName name, SubscribeQuery query, AskedPlace? asked)
+    {
+        var found = await registry.FindAsync(name.Memory, context.RequestAborted);
+        if (found.Presence == EntityPresence.Erased)
+        {
+            await ProblemWriter.WriteAsync(context, Problems.EntityErased(found.ErasedAtMs, found.ReceiptId));
+            return;
+        }
+
+        var start = await hub.FixStartAsync(name, found.Actor, asked);
+        await ServeAsync(context, (pipe, abort) => new EntitySession(hub, name, start, query.Filter(definitions), pipe, abort));
     }
 
     private async Task ServeAsync(HttpContext context, Func<PipeWriter, Action, SubscriptionSession> open)

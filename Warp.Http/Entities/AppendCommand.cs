@@ -42,6 +42,9 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
     /// </summary>
     public int? BoundEpoch { get; set; }
 
+    /// <summary>The life that the append may land in; judged before everything else.</summary>
+    public LifeBinding BoundLife { get; set; }
+
     /// <summary>On an erased entity the append begins a new life.</summary>
     public bool Recreate { get; set; }
 
@@ -95,6 +98,7 @@ public sealed class AppendCommand : EntityCommand, IValueTaskSource<AppendOutcom
         Expect = default;
         When = null;
         BoundEpoch = null;
+        BoundLife = default;
         Recreate = false;
         _nameLength = 0;
         _keyLength = 0;

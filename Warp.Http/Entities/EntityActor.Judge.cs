@@ -15,6 +15,12 @@ public sealed partial class EntityActor
             return;
         }
 
+        if (!IsBoundTo(append.BoundLife))
+        {
+            Answer(append, new AppendOutcome(AppendStatus.Erased));
+            return;
+        }
+
         if (_erased && !append.Recreate)
         {
             Answer(append, new AppendOutcome(AppendStatus.Erased));
@@ -45,6 +51,7 @@ public sealed partial class EntityActor
         erase.ErasedEvents = _lastSeq;
         Submit(erase, CommitKind.Fence, _life!, _lastSeq);
         _erased = true;
+        _fenced = true;
         _life = null;
         _lastSeq = 0;
         _ids = null;
@@ -78,6 +85,14 @@ public sealed partial class EntityActor
 
     /// <summary>The life that begins with the next append. A state that a rule was judged on belongs to it already, so there is one only.</summary>
     private EntityLife NextLife() => _nextLife ??= new EntityLife(Name, _registry.Store.TagOf(Name.Utf8), 0, 0);
+
+    /// <summary>A fence in flight is not among the tombstones yet, and the life after it has no number yet: both count as what they will be.</summary>
+    private bool IsBoundTo(in LifeBinding bound)
+    {
+        if (bound.IsAny) return true;
+        if (!bound.IsFirst) return _life?.Number == bound.Number;
+        return !_erased && !_fenced && !(Shard.Tombstones.Any && Shard.Tombstones.TryFind(_registry.Store.TagOf(Name.Utf8), out _));
+    }
 
     private bool IsExpected(in ExpectedSeq expected)
     {

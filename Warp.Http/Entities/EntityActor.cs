@@ -26,6 +26,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private EntityLife? _nextLife; // drainer only: while there is none, the one that a rule was judged on before it began
     private long _lastSeq; // drainer only: the last seq given, durable or not
     private bool _erased; // drainer only: erased, durably or in flight
+    private bool _fenced; // drainer only: this actor submitted a fence, durable or not
     private int _epoch; // drainer only: the shard's epoch that the fields above belong to
     private bool _loaded; // drainer only
     private Suspension _suspension; // drainer only: what the command in hand waits for
@@ -250,6 +251,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         _epoch = Shard.Epoch;
         _ids = null;
         _working = null;
+        _fenced = false; // what became durable of it is among the tombstones
         _life = Published;
         _lastSeq = _life?.DurableSeq ?? 0;
         _erased = _life is null && Shard.Tombstones.TryFind(_registry.Store.TagOf(Name.Utf8), out _);

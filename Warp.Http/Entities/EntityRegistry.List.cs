@@ -13,53 +13,60 @@ public sealed partial class EntityRegistry
     /// itself are left out, and so is what was erased.
     /// </summary>
     /// <exception cref="ShardUnavailableException">A shard is out of service, so that the list would not be whole.</exception>
-    public async ValueTask<IReadOnlyList<ListedEntity>> ListAsync(ReadOnlyMemory<byte> kind, Life after, int limit, CancellationToken cancellation)
+    public ValueTask<IReadOnlyList<ListedEntity>> ListAsync(ReadOnlyMemory<byte> kind, Life after, int limit, CancellationToken cancellation) =>
+        EntityName.IsReserved(kind.Span) ? ValueTask.FromResult<IReadOnlyList<ListedEntity>>([]) : ListAnyAsync(kind, after, limit, cancellation);
+
+    /// <summary>The same for one kind, which may be one of the service itself.</summary>
+    internal async ValueTask<IReadOnlyList<ListedEntity>> ListAnyAsync(ReadOnlyMemory<byte> kind, Life after, int limit, CancellationToken cancellation)
     {
         var listed = new List<ListedEntity>();
         for (var i = after.Shard; i < Store.Shards && listed.Count < limit; i++)
-        {
-            var shard = Store.AllShards[i];
-            var from = i == after.Shard ? after.Number : 0;
-            await Store.Readers.RunAsync(() => List(shard, kind, from, limit, listed)).WaitAsync(cancellation);
-        }
-
+            await ListShardAsync(kind, new Life(i, i == after.Shard ? after.Number : 0), limit, listed, cancellation);
         return listed;
+    }
+
+    /// <summary>Adds those of one shard until there are as many as the limit says.</summary>
+    /// <exception cref="ShardUnavailableException">The shard is out of service.</exception>
+    internal async ValueTask ListShardAsync(ReadOnlyMemory<byte> kind, Life after, int limit, List<ListedEntity> listed, CancellationToken cancellation)
+    {
+        var shard = Store.AllShards[after.Shard];
+        await Store.Readers.RunAsync(() => List(shard, kind, after.Number, limit, listed)).WaitAsync(cancellation);
     }
 
     private static bool List(Shard shard, ReadOnlyMemory<byte> kind, long after, int limit, List<ListedEntity> listed)
     {
         while (listed.Count < limit)
         {
-            var (names, complete) = NextNames(shard, after);
+            var (names, certainUpTo) = NextNames(shard, kind, after);
             foreach (var (number, name) in names)
             {
-                after = number;
-                if (shard.Tombstones.IsFenced(number) || EntityName.IsReserved(name.Utf8) || (kind.Length > 0 && !name.Kind.SequenceEqual(kind.Span))) continue;
+                if (shard.Tombstones.IsFenced(number)) continue;
                 listed.Add(new ListedEntity(name, shard.LifeOf(number)));
                 if (listed.Count == limit) return true;
             }
 
-            if (complete) return true;
+            if (certainUpTo == long.MaxValue) return true;
+            after = certainUpTo;
         }
 
         return true;
     }
 
-    /// <summary>The next names in order of number, from all sources together.</summary>
-    private static (SortedDictionary<long, EntityName> Names, bool Complete) NextNames(Shard shard, long after)
+    /// <summary>The next names of the kind in order of number, from all sources together, and the number up to which there are no others.</summary>
+    private static (SortedDictionary<long, EntityName> Names, long CertainUpTo) NextNames(Shard shard, ReadOnlyMemory<byte> kind, long after)
     {
         using var lease = shard.Views.Lease();
         var names = new SortedDictionary<long, EntityName>();
         var certainUpTo = long.MaxValue; // beyond the last name of a source that had more, another name may be missing
         foreach (var run in lease.View.Runs)
         {
-            var (read, last) = run.Read((after, names), static (reader, page) =>
+            var (read, last) = run.Read((after, kind, names), static (reader, page) =>
             {
                 var read = 0;
                 long last = 0;
                 reader.ListNames(page.after, ListBatch, (number, name) =>
                 {
-                    page.names[number] = name;
+                    if (IsOfKind(name.Utf8, page.kind.Span)) page.names[number] = name;
                     last = number;
                     read++;
                 });
@@ -70,10 +77,13 @@ public sealed partial class EntityRegistry
 
         foreach (var memtable in lease.View.Memtables)
             foreach (var name in memtable.Names)
-                if (name.Entity > after) names[name.Entity] = new EntityName(name.Name);
+                if (name.Entity > after && IsOfKind(name.Name, kind.Span)) names[name.Entity] = new EntityName(name.Name);
 
-        if (certainUpTo == long.MaxValue) return (names, true);
+        if (certainUpTo == long.MaxValue) return (names, certainUpTo);
         foreach (var number in names.Keys.Where(n => n > certainUpTo).ToList()) names.Remove(number);
-        return (names, false);
+        return (names, certainUpTo);
     }
+
+    private static bool IsOfKind(ReadOnlySpan<byte> name, ReadOnlySpan<byte> kind) =>
+        kind.IsEmpty ? !EntityName.IsReserved(name) : name.Length > kind.Length && name[kind.Length] == (byte)'/' && name.StartsWith(kind);
 }

@@ -73,6 +73,14 @@ public sealed partial class EntityRegistry
         return Forget(actor);
     }
 
+    /// <summary>Passivates an entity that is not used again soon, if it is idle.</summary>
+    internal void Release(ReadOnlySpan<byte> name)
+    {
+        if (_actors.Find(_actors.HashOf(name), name) is not { } actor || !actor.TryRetire()) return;
+        EntityMetrics.Passivated.Add(1);
+        Forget(actor);
+    }
+
     /// <summary>Forgets an actor that retired; a poster that meets it does the same, so nobody waits for passivation.</summary>
     private long Forget(EntityActor actor) => _actors.Remove(actor) ? actor.Uncharge() : 0;
 }

@@ -8,7 +8,7 @@ public interface IErasedStore
     /// <summary>What the receipt calls it, as in <c>projections</c>.</summary>
     string Name { get; }
 
-    /// <summary>Removes what there is of a life whose fence is durable, or follows its removal to the end. Cancelling ends the waiting only.</summary>
+    /// <summary>Removes what there is of a life whose fence is durable, or follows its removal to the end. It may be cancelled: what is left is done in the background.</summary>
     Task EraseAsync(int shard, Tombstone tombstone, CancellationToken cancellation);
 
     /// <summary>How far it is: <c>none</c> where the store holds nothing of entities, <c>erasing</c>, or <c>erased</c>.</summary>

@@ -50,6 +50,9 @@ internal sealed class Tombstones
         return between;
     }
 
+    /// <summary>Every erasure so far, in order of position.</summary>
+    public Tombstone[] ToArray() => _byPosition.Items.ToArray();
+
     /// <summary>Erasures whose data may still stand in some file.</summary>
     public List<Tombstone> Pending() => [.. _byReceipt.Values.Where(t => !t.Complete)];
 

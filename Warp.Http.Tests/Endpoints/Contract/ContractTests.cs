@@ -60,12 +60,13 @@ public sealed class ContractTests(WarpApp app) : IClassFixture<WarpApp>
             {
                 List<JsonNode> examples = content!["example"] is { } one ? [one] : [.. ((JsonObject)content["examples"]!).Select(e => e.Value!["value"]!)];
                 examples.ShouldNotBeEmpty($"{method} {path}");
+                var isRefused = path == "/v1/sagas/{sagaId}/resolve"; // the saga of the example is not stuck
                 foreach (var example in examples)
                 {
                     if (mediaType == "application/json") check.Find(content["schema"]!, example).ShouldBeNull($"{method} {path}: {example.ToJsonString()}");
                     var body = mediaType == "application/json" ? example.ToJsonString() : (string)example!;
                     var response = await SendAsync(method, Filled(path, operation), body, mediaType);
-                    response.Status.ShouldBeInRange(200, 299, $"{method} {path}: {body} got {response.Body}");
+                    response.Status.ShouldBeInRange(isRefused ? 409 : 200, isRefused ? 409 : 299, $"{method} {path}: {body} got {response.Body}");
                     if (path == "/v1/events") response.Body.ShouldNotContain("problem");
                 }
             }

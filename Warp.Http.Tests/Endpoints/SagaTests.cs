@@ -1,0 +1,339 @@
+using System.Text.Json;
+using Warp.Http.Tests.Subscriptions;
+using Warp.Http.Tests.Support;
+
+namespace Warp.Http.Tests.Endpoints;
+
+public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
+{
+    private const string Account = """
+        {"initial":{"balance":0},"on":{"Credited":{"balance":"state.balance + payload.amount"},"Debited":{"balance":"state.balance - payload.amount"}},
+         "invariants":[{"rule":"state.balance >= 0","message":"insufficient funds"},{"rule":"!has(state.closed)","message":"closed"}]}
+        """;
+
+    private readonly string _run = Guid.NewGuid().ToString("N")[..12];
+
+    private string Id => $"s-{_run}";
+
+    private string Path => $"/v1/sagas/{Id}";
+
+    private string Alice => $"user/alice-{_run}";
+
+    private string Bob => $"user/bob-{_run}";
+
+    [Fact]
+    public async Task A_transfer_is_done_once_however_often_it_is_sent()
+    {
+        await OpenAsync(Alice, 100);
+        await OpenAsync(Bob, 0);
+
+        var done = (await app.PostAsync(Path, Transfer(Alice, Bob, 30))).ShouldBe(200);
+        var again = (await app.PostAsync(Path, Transfer(Alice, Bob, 30).Replace("\"amount\":30", "\"amount\": 3e1", StringComparison.Ordinal))).ShouldBe(200);
+
+        done.Body.ShouldBe($$"""{"sagaId":"{{Id}}","resultType":"COMMITTED","steps":[{"entity":"{{Alice}}","status":"DONE","seq":2},{"entity":"{{Bob}}","status":"DONE","seq":2}]}""");
+        again.Body.ShouldBe(done.Body);
+        done.Header("Warp-Cursor").ShouldNotBeNullOrEmpty();
+        (await app.GetAsync(Path)).ShouldBe(200).Body.ShouldBe(done.Body);
+        (await BalanceAsync(Alice), await BalanceAsync(Bob)).ShouldBe((70, 30));
+        var e = (await app.GetAsync($"/v1/entities/{Alice}/events?from=2"))["events"][0];
+        e.GetProperty("metadata").GetRawText().ShouldBe($$"""{"saga":"{{Id}}","step":0}""");
+        e.GetProperty("id").GetString()![14].ShouldBe('5', "a UUID of version 5");
+    }
+
+    [Fact]
+    public async Task A_refused_step_is_told_and_what_was_done_before_is_undone()
+    {
+        await OpenAsync(Alice, 10);
+        await OpenAsync(Bob, 5);
+
+        var undone = (await app.PostAsync(Path, Saga(Credit(Alice, 3), Debit(Bob, 50), Credit(Alice, 4)))).ShouldBe(200);
+
+        undone["resultType"].GetString().ShouldBe("COMPENSATED");
+        Statuses(undone).ShouldBe(["COMPENSATED", "REFUSED", "PENDING"]);
+        var problem = undone["steps"][1].GetProperty("problem");
+        (problem.GetProperty("type").GetString(), problem.GetProperty("message").GetString()).ShouldBe(("/problems/invariant-violated", "insufficient funds"));
+        (await app.GetAsync(Path))["steps"][1].GetProperty("problem").GetProperty("rule").GetString().ShouldBe("state.balance >= 0");
+        (await BalanceAsync(Alice), await BalanceAsync(Bob)).ShouldBe((10, 5));
+        (await app.GetAsync($"/v1/entities/{Alice}"))["seq"].GetInt64().ShouldBe(3, "the action and its compensation are both there");
+    }
+
+    [Fact]
+    public async Task A_step_may_expect_a_seq_or_a_condition()
+    {
+        await OpenAsync(Alice, 10);
+        var step = Credit(Alice, 1);
+
+        var stale = await app.PostAsync(Path + "-a", Saga(Expecting(step, """{"seq":7}""")));
+        var poor = await app.PostAsync(Path + "-b", Saga(Expecting(step, """{"when":"state.balance >= 11","aggregate":"Account"}""")));
+        var fine = await app.PostAsync(Path + "-c", Saga(Expecting(step, """{"seq":1,"when":"state.balance >= 10","aggregate":"Account"}""")));
+        var unjudged = await app.PostAsync(Path + "-d", Saga(Expecting(step, """{"when":"state.nothing > 1","aggregate":"Account"}""")));
+
+        Problem(stale).GetProperty("type").GetString().ShouldBe("/problems/seq-mismatch");
+        (Problem(stale).GetProperty("expectedSeq").GetInt64(), Problem(stale).GetProperty("actualSeq").GetInt64()).ShouldBe((7, 1));
+        Problem(poor).GetProperty("condition").GetString().ShouldBe("state.balance >= 11");
+        fine["resultType"].GetString().ShouldBe("COMMITTED");
+        Problem(unjudged).GetProperty("expression").GetString().ShouldBe("state.nothing > 1");
+        foreach (var (path, answer) in new[] { ("-a", stale), ("-b", poor), ("-d", unjudged) })
+            Problem(await app.GetAsync(Path + path)).GetProperty("detail").GetString().ShouldBe(Problem(answer).GetProperty("detail").GetString());
+    }
+
+    [Fact]
+    public async Task Other_steps_under_the_same_id_are_a_conflict()
+    {
+        await OpenAsync(Alice, 10);
+        await app.PostAsync(Path, Saga(Credit(Alice, 1)));
+
+        (await app.PostAsync(Path, Saga(Credit(Alice, 2)))).ShouldBeProblem(409, "saga-conflict");
+        (await app.PostAsync(Path, Saga(Credit(Alice, 1), Credit(Alice, 1)))).ShouldBeProblem(409, "saga-conflict");
+        (await app.PostAsync(Path, $$"""{"steps":[{{Credit(Alice, 1)}}],"timeout":"5s"}""")).ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_hundred_at_once_with_one_id_run_once()
+    {
+        await OpenAsync(Alice, 100);
+        await OpenAsync(Bob, 0);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => app.PostAsync(Path, Transfer(Alice, Bob, 1))));
+
+        answers.Select(a => a.ShouldBe(200).Body).Distinct(StringComparer.Ordinal).Count().ShouldBe(1);
+        (await BalanceAsync(Alice), await BalanceAsync(Bob)).ShouldBe((99, 1));
+    }
+
+    [Fact]
+    public async Task A_saga_that_can_not_be_undone_is_stuck_until_a_person_ends_it()
+    {
+        await OpenAsync(Alice, 10);
+        await OpenAsync(Bob, 0);
+        // Bob spends what he was given before alice's refusal takes it back.
+        var steps = Saga(Credit(Bob, 5), Spend(Bob, 5), Debit(Alice, 11));
+
+        var stuck = (await app.PostAsync(Path, steps)).ShouldBe(200);
+        stuck["resultType"].GetString().ShouldBe("STUCK");
+        Statuses(stuck).ShouldBe(["STUCK", "COMPENSATED", "REFUSED"]);
+        Problem(stuck).GetProperty("type").GetString().ShouldBe("/problems/invariant-violated");
+        (await app.PostAsync(Path, steps)).Body.ShouldContain("\"STUCK\"");
+        (await app.GetAsync("/health/ready")).ShouldBe(200)["status"].GetString().ShouldBe("degraded");
+        (await ListAsync("resultType=STUCK")).ShouldContain(id => id == Id);
+
+        (await app.PostAsync(Path + "/retry", "")).ShouldBe(200)["resultType"].GetString().ShouldBe("STUCK");
+        await app.PostAsync($"/v1/entities/{Bob}/events", """{"type":"Credited","aggregate":"Account","payload":{"amount":5}}""");
+        (await app.PostAsync(Path + "/retry", "")).ShouldBe(200)["resultType"].GetString().ShouldBe("COMPENSATED");
+        (await app.PostAsync(Path + "/retry", "")).ShouldBeProblem(409, "saga-conflict");
+        (await ListAsync("resultType=STUCK")).ShouldNotContain(id => id == Id);
+    }
+
+    [Fact]
+    public async Task A_person_resolves_with_a_note()
+    {
+        await OpenAsync(Alice, 10);
+        await OpenAsync(Bob, 0);
+        var steps = Saga(Credit(Bob, 5), Spend(Bob, 5), Debit(Alice, 11));
+        (await app.PostAsync(Path, steps))["resultType"].GetString().ShouldBe("STUCK");
+
+        (await app.PostAsync(Path + "/resolve", "{}")).ShouldBeProblem(400, "invalid-request");
+        (await app.PostAsync(Path + "/resolve", """{"note":""}""")).ShouldBeProblem(400, "invalid-request");
+        var resolved = (await app.PostAsync(Path + "/resolve", """{"note":"paid back in cash"}""")).ShouldBe(200);
+
+        resolved["resultType"].GetString().ShouldBe("COMPENSATED");
+        resolved["resolution"].GetProperty("note").GetString().ShouldBe("paid back in cash");
+        (await app.GetAsync(Path))["resolution"].GetProperty("note").GetString().ShouldBe("paid back in cash");
+        (await app.PostAsync(Path + "/resolve", """{"note":"again"}""")).ShouldBeProblem(409, "saga-conflict");
+        (await app.PostAsync("/v1/sagas/nobody/resolve", """{"note":"x"}""")).ShouldBeProblem(404, "saga-not-found");
+        (await app.PostAsync("/v1/sagas/nobody/retry", "")).ShouldBeProblem(404, "saga-not-found");
+    }
+
+    [Fact]
+    public async Task Who_does_not_wait_is_told_where_to_look()
+    {
+        await OpenAsync(Alice, 100);
+        await OpenAsync(Bob, 0);
+
+        var accepted = await app.PostAsync(Path, Transfer(Alice, Bob, 1), ("Prefer", "respond-async"));
+
+        if (accepted.Status == 202)
+        {
+            (accepted.Header("Location"), accepted.Header("Preference-Applied")).ShouldBe((Path, "respond-async"));
+            accepted["resultType"].GetString().ShouldBe("RUNNING");
+        }
+
+        await Eventually.BecomesTrueAsync("the saga ends", async () => (await app.GetAsync(Path))["resultType"].GetString() == "COMMITTED");
+        (await app.PostAsync(Path, Transfer(Alice, Bob, 1), ("Prefer", "respond-async"))).ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_sagas_progress_is_followed_and_names_no_party()
+    {
+        await OpenAsync(Alice, 10);
+        await OpenAsync(Bob, 5);
+        await using var stream = await EventStream.OpenAsync(app.Http, Path + "/subscribe?from=1");
+        await app.PostAsync(Path, Saga(Credit(Alice, 4711), Debit(Bob, 50)));
+
+        var seen = new List<string>();
+        while (!seen.Contains("Ended", StringComparer.Ordinal))
+        {
+            var (_, e) = await stream.NextEventAsync();
+            seen.Add(e.GetProperty("type").GetString()!);
+            (e.GetRawText().Contains(_run, StringComparison.Ordinal) || e.GetRawText().Contains("4711", StringComparison.Ordinal)).ShouldBeFalse(e.GetRawText());
+        }
+
+        seen.ShouldBe(["Started", "StepDone", "StepRefused", "Compensating", "StepCompensated", "Ended"]);
+        (await app.GetAsync("/v1/sagas/-/subscribe")).ShouldBeProblem(400, "invalid-request");
+    }
+
+    [Fact]
+    public async Task A_party_that_is_erased_before_the_saga_is_a_refusal_and_nothing_is_sent()
+    {
+        await OpenAsync(Alice, 100);
+        await OpenAsync(Bob, 0);
+        await app.DeleteAsync($"/v1/entities/{Bob}");
+
+        var refused = (await app.PostAsync(Path, Transfer(Alice, Bob, 1))).ShouldBe(200);
+
+        refused["resultType"].GetString().ShouldBe("COMPENSATED");
+        Statuses(refused).ShouldBe(["PENDING", "REFUSED"]);
+        refused["steps"][1].GetProperty("problem").GetProperty("type").GetString().ShouldBe("/problems/entity-erased");
+        (refused["steps"][1].GetProperty("entity").ValueKind, refused["steps"][1].GetProperty("erased").GetBoolean()).ShouldBe((JsonValueKind.Null, true));
+        (await app.GetAsync($"/v1/entities/{Alice}"))["seq"].GetInt64().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Erasing_a_party_takes_it_out_of_the_saga_and_leaves_the_other()
+    {
+        await OpenAsync(Alice, 100);
+        await OpenAsync(Bob, 0);
+        await app.PostAsync(Path, Transfer(Alice, Bob, 17));
+
+        var receipt = (await app.DeleteAsync($"/v1/entities/{Alice}")).ShouldBe(200);
+
+        receipt["stores"].GetProperty("sagas").GetString().ShouldBe("erased");
+        receipt["complete"].GetBoolean().ShouldBeTrue();
+        var saga = (await app.GetAsync(Path)).ShouldBe(200);
+        saga.Body.ShouldBe($$"""{"sagaId":"{{Id}}","resultType":"COMMITTED","steps":[{"entity":null,"erased":true,"status":"DONE","seq":2},{"entity":"{{Bob}}","status":"DONE","seq":2}]}""");
+        (await app.PostAsync(Path, Transfer(Alice, Bob, 17))).ShouldBe(200).Body.ShouldBe(saga.Body);
+        (await app.PostAsync(Path, Transfer(Alice, Bob, 18))).ShouldBeProblem(409, "saga-conflict");
+        (await app.PostAsync($"/v1/entities/{Alice}/events?recreate=true", """{"type":"Opened"}""")).ShouldBe(201);
+        (await app.GetAsync(Path)).Body.ShouldBe(saga.Body, "a new life is another party");
+        (await app.PostAsync(Path + "-2", Transfer(Bob, Alice, 17))).ShouldBe(200)["resultType"].GetString().ShouldBe("COMMITTED");
+        (await app.GetAsync($"/v1/erasures/{receipt["receiptId"].GetString()}"))["complete"].GetBoolean().ShouldBeTrue();
+        (await app.GetAsync(Path + "-2"))["steps"][1].GetProperty("entity").GetString().ShouldBe(Alice);
+    }
+
+    [Fact]
+    public async Task Sagas_are_listed_by_party_and_by_result_page_by_page()
+    {
+        await OpenAsync(Alice, 100);
+        await OpenAsync(Bob, 0);
+        for (var i = 0; i < 5; i++) await app.PostAsync($"{Path}-{i}", Transfer(Alice, Bob, i == 3 ? 1000 : 1));
+        await app.PostAsync($"{Path}-5", Saga(Credit(Bob, 1), Credit(Bob, 2)));
+
+        (await ListAsync($"entity={Alice}&limit=2")).ShouldBe([.. Enumerable.Range(0, 5).Select(i => $"{Id}-{i}")]);
+        (await ListAsync($"entity={Bob}")).ShouldBe([.. Enumerable.Range(0, 6).Select(i => $"{Id}-{i}")], "one with two steps is listed once");
+        (await ListAsync($"entity={Bob}&resultType=COMPENSATED")).ShouldBe([$"{Id}-3"]);
+        (await ListAsync("resultType=COMPENSATED&limit=1")).ShouldContain(id => id == $"{Id}-3");
+        (await ListAsync("limit=3")).Where(id => id.StartsWith(Id, StringComparison.Ordinal)).ShouldBe([.. Enumerable.Range(0, 6).Select(i => $"{Id}-{i}")]);
+        (await ListAsync("entity=user/nobody")).ShouldBeEmpty();
+        (await app.GetAsync("/v1/sagas", ("Accept", "application/x-ndjson"))).Lines.Count.ShouldBeGreaterThanOrEqualTo(6);
+        (await app.GetAsync("/v1/sagas?cursor=x-")).ShouldBeProblem(400, "invalid-cursor");
+        (await app.GetAsync("/v1/sagas?resultType=DONE")).ShouldBeProblem(400, "invalid-request");
+        (await app.GetAsync("/v1/entities?kind=warp.saga"))["entities"].GetArrayLength().ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task The_service_keeps_its_own_entities_to_itself()
+    {
+        (await app.GetAsync("/v1/entities/warp.sagas/open")).ShouldBeProblem(404, "entity-not-found");
+        (await app.PostAsync(Path, $$"""{"steps":[{{Credit("warp.saga/x", 1)}}]}""")).ShouldBeProblem(403, "reserved-kind");
+    }
+
+    [Theory]
+    [InlineData("""[]""", "$")]
+    [InlineData("""{}""", "$.steps")]
+    [InlineData("""{"steps":[]}""", "$.steps")]
+    [InlineData("""{"steps":{}}""", "$.steps")]
+    [InlineData("""{"steps":[1]}""", "$.steps[0]")]
+    [InlineData("""{"steps":[{}]}""", "$.steps[0].entity")]
+    [InlineData("""{"steps":[{"entity":1}]}""", "$.steps[0].entity")]
+    [InlineData("""{"steps":[{"entity":"user/a"}]}""", "$.steps[0].action")]
+    [InlineData("""{"steps":[{"entity":"user/a","entity":"user/a"}]}""", "$.steps[0].entity")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{}}]}""", "$.steps[0].action.type")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A","id":"1"}}]}""", "$.steps[0].action.id")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A","payload":1,"payload":1}}]}""", "$.steps[0].action.payload")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A\u0000"}}]}""", "$.steps[0].action.type")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"aggregate":"1"}]}""", "$.steps[0].aggregate")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"schemaVersion":0}]}""", "$.steps[0].schemaVersion")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"expect":{"seq":-1}}]}""", "$.steps[0].expect.seq")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"expect":{"when":"("}}]}""", "$.steps[0].expect.when")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"expect":{"aggregate":"A"}}]}""", "$.steps[0].expect.when")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"more":1}]}""", "$.steps[0].more")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"}}],"timeout":"1h"}""", "$.timeout")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"}}],"timeout":"99ms"}""", "$.timeout")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"}}],"timeout":"61m"}""", "$.timeout")]
+    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"}}],"more":1}""", "$.more")]
+    public async Task What_is_wrong_with_a_saga_is_told_with_its_place(string body, string path)
+    {
+        var refused = (await app.PostAsync(Path, body)).ShouldBeProblem(400, "invalid-request");
+
+        refused["errors"].EnumerateObject().Single().Name.ShouldBe(path, refused.Body);
+        (await app.GetAsync(Path)).ShouldBeProblem(404, "saga-not-found");
+    }
+
+    [Fact]
+    public async Task Names_sizes_and_media_types_have_their_limits()
+    {
+        var one = Credit("user/a", 1);
+        (await app.PostAsync("/v1/sagas/-x", Saga(one))).ShouldBeProblem(400, "invalid-request");
+        (await app.PostAsync("/v1/sagas/" + new string('x', 121), Saga(one))).ShouldBeProblem(400, "invalid-request");
+        (await app.PostAsync(Path, $$"""{"steps":[{{Credit("user", 1)}}]}""")).ShouldBeProblem(400, "invalid-entity-id")["errors"].EnumerateObject().Single().Name.ShouldBe("$.steps[0].entity");
+        (await app.PostAsync(Path, "{")).ShouldBeProblem(400, "invalid-json");
+        (await app.SendAsync(HttpMethod.Post, Path, "{}", "text/plain")).ShouldBeProblem(415, "unsupported-media-type");
+        var many = (await app.PostAsync(Path, Saga([.. Enumerable.Repeat(one, 101)]))).ShouldBeProblem(413, "payload-too-large");
+        (many["limit"].GetInt64(), many["actual"].GetInt64()).ShouldBe((100, 101));
+        var hundred = await app.PostAsync(Path, Saga([.. Enumerable.Repeat(Credit(Alice, 1), 100)]));
+        hundred.ShouldBe(200)["resultType"].GetString().ShouldBe("COMMITTED");
+        (await BalanceAsync(Alice)).ShouldBe(100, "steps on one entity run in order");
+    }
+
+    private static List<string?> Statuses(Answer answer) => [.. answer["steps"].EnumerateArray().Select(s => s.GetProperty("status").GetString())];
+
+    private static JsonElement Problem(Answer answer) => answer.ShouldBe(200)["steps"][0].GetProperty("problem");
+
+    private static string Transfer(string from, string to, int amount) => Saga(Debit(from, amount), Credit(to, amount));
+
+    private static string Saga(params string[] steps) => $$"""{"steps":[{{string.Join(',', steps)}}]}""";
+
+    private static string Expecting(string step, string expect) => $$"""{{step[..^1].TrimEnd()}},"expect":{{expect}}}""";
+
+    private static string Debit(string entity, int amount) => Step(entity, "Debited", "Credited", amount);
+
+    /// <summary>What is bought is not given back.</summary>
+    private static string Spend(string entity, int amount) => Step(entity, "Debited", "Noted", amount);
+
+    private static string Credit(string entity, int amount) => Step(entity, "Credited", "Debited", amount);
+
+    private static string Step(string entity, string action, string compensation, int amount) =>
+        $$"""{"entity":"{{entity}}","aggregate":"Account","action":{{Event(action, amount)}},"compensation":{{Event(compensation, amount)}} }""";
+
+    private static string Event(string type, int amount) => $$"""{"type":"{{type}}","payload":{"amount":{{amount}}} }""";
+
+    private async Task OpenAsync(string entity, int amount)
+    {
+        await app.PutAsync("/v1/aggregates/Account", Account);
+        (await app.PostAsync($"/v1/entities/{entity}/events", $$"""{"type":"Credited","aggregate":"Account","payload":{"amount":{{amount}}} }""")).ShouldBe(201);
+    }
+
+    private async Task<int> BalanceAsync(string entity) => (await app.GetAsync($"/v1/entities/{entity}/aggregates/Account"))["state"].GetProperty("balance").GetInt32();
+
+    private async Task<List<string>> ListAsync(string query)
+    {
+        var ids = new List<string>();
+        for (var path = $"/v1/sagas?{query}"; path is not null;)
+        {
+            var page = (await app.GetAsync(path)).ShouldBe(200);
+            ids.AddRange(page["sagas"].EnumerateArray().Select(s => s.GetProperty("sagaId").GetString()!));
+            path = page["next"].GetString();
+        }
+
+        return ids;
+    }
+}

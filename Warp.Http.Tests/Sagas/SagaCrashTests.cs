@@ -1,0 +1,126 @@
+using Warp.Http.Sagas;
+using Warp.Http.Tests.Support;
+
+namespace Warp.Http.Tests.Sagas;
+
+/// <summary>A process that ends at each of a saga's appends, and another one that goes on.</summary>
+public sealed class SagaCrashTests : IDisposable
+{
+    private readonly TempDirectory _directory = TempDirectory.InMemory("saga-crash");
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_saga_whose_process_ends_at_any_append_is_done_once(bool isLastStored)
+    {
+        using var bank = new SagaBank(_directory.File("data"));
+        await bank.RecoverAsync();
+        var accounts = new[] { "user/a", "user/b", "user/c" };
+        foreach (var account in accounts) await bank.CreditAsync(account, 10_000);
+        for (var at = 0; await IsCutAsync(bank, $"saga-{at}", at, isLastStored, SagaBank.Debit("user/a", 7), SagaBank.Credit("user/b", 3), SagaBank.Credit("user/c", 4)); at++)
+        {
+            await bank.RecoverAsync();
+            (await bank.StartAsync($"saga-{at}", SagaBank.Debit("user/a", 7), SagaBank.Credit("user/b", 3), SagaBank.Credit("user/c", 4))).ShouldBe(SagaResult.Committed);
+            (await bank.AuditAsync(accounts)).ShouldBeEmpty($"after append {at}");
+            (await SumAsync(bank, accounts)).ShouldBe(30_000, $"after append {at}");
+        }
+
+        bank.Faults.Sent.ShouldBeGreaterThanOrEqualTo(8, "an append of each kind was cut");
+    }
+
+    /// <summary>Between the two processes the account is filled, so that what was refused would be accepted now.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_refused_once_is_not_done_after_all_beside_its_compensations(bool isLastStored)
+    {
+        using var bank = new SagaBank(_directory.File("data"));
+        await bank.RecoverAsync();
+        var accounts = new[] { "user/a", "user/b", "user/poor" };
+        await bank.CreditAsync("user/a", 10_000);
+        await bank.CreditAsync("user/b", 10_000);
+        var steps = new[] { SagaBank.Debit("user/a", 7), SagaBank.Debit("user/b", 7), SagaBank.Debit("user/poor", 14), SagaBank.Credit("user/a", 28) };
+        var sum = 20_000;
+        var results = new HashSet<SagaResult?>();
+        for (var at = 0; await IsCutAsync(bank, $"saga-{at}", at, isLastStored, steps); at++)
+        {
+            await bank.CreditAsync("user/poor", 14);
+            await bank.RecoverAsync();
+            results.Add(await bank.StartAsync($"saga-{at}", steps));
+            (await bank.AuditAsync(accounts)).ShouldBeEmpty($"after append {at}");
+            (await SumAsync(bank, accounts)).ShouldBe(sum += 14, $"after append {at}");
+            if (await bank.BalanceAsync("user/poor") is > 0 and var left)
+            {
+                sum -= left;
+                (await bank.StartAsync($"emptied-{at}", SagaBank.Debit("user/poor", left))).ShouldBe(SagaResult.Committed);
+            }
+        }
+
+        results.ShouldBe([SagaResult.Committed, SagaResult.Compensated], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task A_stuck_saga_is_found_after_a_restart_and_can_be_retried()
+    {
+        using var bank = new SagaBank(_directory.File("data"));
+        await bank.RecoverAsync();
+        await bank.CreditAsync("user/a", 10);
+        var spend = SagaBank.Debit("user/b", 5) with { Compensation = null };
+        (await bank.StartAsync("stuck", SagaBank.Credit("user/b", 5), spend, SagaBank.Debit("user/a", 11))).ShouldBe(SagaResult.Stuck);
+        await bank.Sagas.Open.WriteIfChangedAsync();
+        for (var i = 0; i < 3; i++) (await bank.StartAsync($"fine-{i}", SagaBank.Credit("user/a", 1))).ShouldBe(SagaResult.Committed);
+
+        bank.Restart();
+        bank.Sagas.Trouble.ShouldBeNull();
+        await bank.RecoverAsync();
+
+        bank.Sagas.Trouble.ShouldNotBeNull().ShouldContain("1 saga is stuck");
+        await bank.CreditAsync("user/b", 5);
+        (await bank.Sagas.RetryAsync("stuck", wait: true)).Saga!.Result.ShouldBe(SagaResult.Compensated);
+        bank.Sagas.Trouble.ShouldBeNull();
+        bank.Restart();
+        await bank.RecoverAsync();
+        bank.Sagas.Trouble.ShouldBeNull();
+        (await bank.AuditAsync(["user/a"])).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_saga_that_can_not_go_on_within_its_time_is_undone_and_says_why()
+    {
+        using var bank = new SagaBank(_directory.File("data"));
+        await bank.RecoverAsync();
+        await bank.CreditAsync("user/a", 10);
+        (await bank.StartAsync("warm", SagaBank.Credit("user/a", 1))).ShouldBe(SagaResult.Committed);
+        bank.Faults.RefuseEntity("user/b");
+
+        var answer = await bank.Sagas.StartAsync("slow", [SagaBank.Debit("user/a", 5), SagaBank.Credit("user/b", 5)], TimeSpan.FromMilliseconds(150), wait: true);
+
+        answer.Saga!.Result.ShouldBe(SagaResult.Compensated);
+        answer.Saga.Steps[1].Refusal!.Value.Status.ShouldBe(Warp.Http.Events.AppendStatus.MailboxFull);
+        (await bank.BalanceAsync("user/a")).ShouldBe(11);
+        (await bank.AuditAsync(["user/a", "user/b"])).ShouldBeEmpty();
+    }
+
+    /// <summary>One process begins the saga and ends at the given append. False if the saga needed fewer.</summary>
+    private static async Task<bool> IsCutAsync(SagaBank bank, string id, int at, bool isLastStored, params SagaStep[] steps)
+    {
+        bank.Restart();
+        await bank.Sagas.RecoverAsync(CancellationToken.None);
+        bank.Faults.CrashAt(at, isLastStored);
+        var started = bank.Sagas.StartAsync(id, steps, TimeSpan.FromSeconds(60), wait: true).AsTask();
+        await Eventually.BecomesTrueAsync("the process has come to its end, or the saga", () => started.IsCompleted || bank.Faults.HasCrashed, TimeSpan.FromSeconds(30));
+        if (started.IsCompleted) return false;
+        await bank.Faults.QuietAsync();
+        bank.Restart();
+        return true;
+    }
+
+    private static async Task<int> SumAsync(SagaBank bank, IEnumerable<string> accounts)
+    {
+        var sum = 0;
+        foreach (var account in accounts) sum += await bank.BalanceAsync(account);
+        return sum;
+    }
+}
