@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Warp.Http.Events;
+using Warp.Http.Projections;
 using Warp.Http.Sagas;
 using Warp.Http.Subscriptions;
 
@@ -17,6 +18,7 @@ internal static class EndpointSetup
         services.AddSingleton<IValidateOptions<SagaOptions>>(new KnownKeys<SagaOptions>(configuration.GetSection(SagaOptions.Section)));
         services.AddOptions<SubscriptionOptions>().Bind(configuration.GetSection(SubscriptionOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IValidateOptions<SubscriptionOptions>>(new KnownKeys<SubscriptionOptions>(configuration.GetSection(SubscriptionOptions.Section)));
+        services.AddSingleton<IValidateOptions<ProjectionOptions>>(new KnownKeys<ProjectionOptions>(configuration.GetSection(ProjectionOptions.Section)));
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<Limits>>().Value);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<AggregateNames>().AddSingleton<EntityLookup>().AddSingleton<StateReader>();

@@ -20,7 +20,7 @@ public enum ProjectionState
 
 /// <summary>Keeps one projection's table at the log's end, and makes a new one beside it where the definition asks for other rows.</summary>
 /// <remarks>
-/// One task runs it, from <see cref="Start"/> to <see cref="StopAsync"/>; it alone touches the runs' insides. Any thread looks at the fields marked so. What is
+/// One task runs it on the projections' thread, from <see cref="Start"/> to <see cref="StopAsync"/>; it alone touches the runs' insides. Any thread looks at the fields marked so. What is
 /// wanted (the definition's version, the aggregates) is compared with what stands at each turn, so that a crash anywhere ends in the same place. Split by
 /// role: this file is the loop, .Build decides which tables there are, .Erase follows erasures, .Watch is what others look at.
 /// </remarks>
@@ -35,7 +35,7 @@ internal sealed partial class ProjectionLoop
     private static readonly TimeSpan RetryFirst = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(10);
 
-    /// <summary>While it follows the log, it takes a quarter of a processor at most: appends come first.</summary>
+    /// <summary>At the log's end it rests that many times as long as it worked: small steps become one.</summary>
     private const int RestFactor = 3;
 
     private readonly ProjectionContext _context;
@@ -59,7 +59,7 @@ internal sealed partial class ProjectionLoop
 
     public ProjectionEntry Entry => Volatile.Read(ref _entry);
 
-    public void Start() => _running = RunAsync(_stopping.Token);
+    public void Start(ProjectionThread thread) => _running = thread.Run(() => RunAsync(_stopping.Token));
 
     /// <summary>Another version is wanted from now on.</summary>
     public void Replace(ProjectionEntry entry)
@@ -86,7 +86,7 @@ internal sealed partial class ProjectionLoop
         {
             try
             {
-                await Task.Yield(); // a step that never waits must not keep the one who started it
+                await Task.Yield(); // the other projections work on the same thread
                 await TurnAsync(stopping);
                 failures = 0;
             }

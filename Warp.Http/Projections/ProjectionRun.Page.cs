@@ -46,7 +46,7 @@ internal sealed partial class ProjectionRun
         var life = shard.LifeOf(number);
         if (await _context.Entities.FoldBesideAsync(shard, name, number, seq, Plan.Aggregate!, Plan.Definitions, cancellation) is not { } folded) return;
         var fold = new EntityFold(RowKey.Of(life), name, life, folded.State) { Seq = seq, HasEvents = folded.HasEvents, Failure = folded.Failure };
-        lock (_folds) _folds.Add(fold); // several loads end at once
+        _folds.Add(fold);
     }
 
     private void Work(Shard shard, FeedPage page, Step step)

@@ -25,6 +25,7 @@ internal sealed partial class Projector : IHostedService, IErasedStore, IAggrega
     private readonly ProjectionCatalog _catalog;
     private readonly Limits _limits;
     private readonly ILogger _logger;
+    private readonly ProjectionThread _thread = new();
     private readonly SemaphoreSlim _changing = new(1);
     private volatile Dictionary<string, ProjectionLoop> _loops = new(StringComparer.Ordinal); // replaced under _changing, never changed
     private bool _isStarted; // under _changing
@@ -151,6 +152,7 @@ internal sealed partial class Projector : IHostedService, IErasedStore, IAggrega
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None);
+        _thread.Dispose();
         _catalog.Dispose();
     }
 
@@ -171,7 +173,7 @@ internal sealed partial class Projector : IHostedService, IErasedStore, IAggrega
     {
         var loop = new ProjectionLoop(_context, entry, _logger);
         _loops = new Dictionary<string, ProjectionLoop>(_loops, StringComparer.Ordinal) { [entry.Name] = loop };
-        if (_isStarted) loop.Start();
+        if (_isStarted) loop.Start(_thread);
     }
 
     private void Forget(string name)
