@@ -226,8 +226,8 @@ public sealed class ProjectorTests : IAsyncLifetime
         SqliteFile.Execute(_fixture.TablesPath, $"DELETE FROM {_fixture.Select("SELECT name FROM warp_checkpoint WHERE projection = 'credits'")[0]} WHERE amount = 2");
 
         var alice = await _fixture.Log.ActorAsync("user/alice");
-        await _fixture.Projector.ReprojectAsync(_fixture.Projector.Find("accounts")!, alice);
-        await _fixture.Projector.ReprojectAsync(_fixture.Projector.Find("credits")!, alice);
+        await _fixture.Projector.Find("accounts")!.ReprojectAsync(alice.Name, alice.Life, alice.DurableSeq);
+        await _fixture.Projector.Find("credits")!.ReprojectAsync(alice.Name, alice.Life, alice.DurableSeq);
 
         (await RowsAsync()).ShouldBe(["alice|3|NULL|2", "broken|3|NULL|1"]);
         _fixture.Select("SELECT id, amount FROM credits ORDER BY amount").ShouldBe(["alice|1", "alice|2", "broken|3"]);

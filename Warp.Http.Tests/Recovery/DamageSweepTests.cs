@@ -150,12 +150,26 @@ public sealed class DamageSweepTests(SweepStore sample, ITestOutputHelper output
                 if (await sample.FirstWrongAnswerAsync(store, shard => shard != damaged) is { } other) return other;
             }
 
+            var wasNoticed = Enumerable.Range(0, SweepStore.Shards).Any(shard => IsOut(store, shard));
+            if (!wasNoticed && await VerifyAsync(store, damaged) is { } unverified) return unverified;
+
             var outOfService = Enumerable.Range(0, SweepStore.Shards).Where(shard => IsOut(store, shard)).ToList();
             if (outOfService.Exists(shard => shard != damaged))
                 return $"a shard whose files are sound is out of service: {string.Join("; ", store.Store.Troubles)}";
-            Count(kind, outOfService.Count > 0 ? "out of service" : "without effect");
+            Count(kind, outOfService.Count == 0 ? "without effect" : wasNoticed ? "out of service" : "found by verification");
             return null;
         }
+    }
+
+    /// <summary>What reads did not notice a verification finds, in the damaged shard alone; or there is nothing to be found.</summary>
+    private async Task<string?> VerifyAsync(StoreFixture store, int damaged)
+    {
+        store.Store.Verification.Include(AggregateCatalog.FileName, store.Definitions.Check);
+        var report = await store.Store.Verification.RunAsync();
+        if (report.Problems.FirstOrDefault(problem => !problem.IsDamage || (problem.Shard ?? -1) != damaged) is { } strange) return $"the verification says of what is sound: {strange}";
+        if (report.Status == VerifyStatus.Ok) return await sample.FirstWrongAnswerAsync(store, _ => true);
+        if (report.Status != VerifyStatus.Damaged) return $"the verification ended as {report.Status}";
+        return damaged < 0 || IsOut(store, damaged) ? null : "the verification found damage, and its shard is in service";
     }
 
     private static bool IsOut(StoreFixture store, int shard) => store.Store.AllShards[shard].Damage is not null;

@@ -73,6 +73,44 @@ public sealed class ReadersBesideMaintenanceTests : IDisposable
     }
 
     [Fact]
+    public async Task A_replaced_run_that_cannot_be_unlinked_keeps_its_erasure_from_being_complete()
+    {
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path));
+        await fixture.AppendAsync("user/1", new TestEvent("Created"));
+        await fixture.AppendAsync("user/2", new TestEvent("Created"));
+        await fixture.SealAsync();
+        var run = fixture.View.Runs[0];
+        var lease = fixture.Shard.Views.Lease();
+        var erasing = Task.Run(() => fixture.EraseAsync("user/1"));
+        await Eventually.BecomesTrueAsync("the run is replaced", () => !fixture.View.Runs.Contains(run));
+        // A directory of that name can't be unlinked, whoever tries: it stands for a file that the system refuses to let go of.
+        File.Move(run.Path, run.Path + ".held");
+        Directory.CreateDirectory(run.Path);
+        lease.Dispose();
+
+        await Eventually.BecomesTrueAsync("it was tried again and failed", () => fixture.Store.Troubles.Any(t => t.Contains("Merging or erasing failed", StringComparison.Ordinal)), TimeSpan.FromSeconds(20));
+        fixture.Shard.Tombstones.Pending().Count.ShouldBe(1);
+        erasing.IsCompleted.ShouldBeFalse("what is still there is not erased");
+        Directory.Delete(run.Path);
+        File.Move(run.Path + ".held", run.Path);
+
+        await Eventually.BecomesTrueAsync("it is unlinked and complete", () => fixture.Shard.Tombstones.Pending().Count == 0 && fixture.Store.Troubles.Count == 0, TimeSpan.FromSeconds(20));
+        File.Exists(run.Path).ShouldBeFalse();
+        await erasing;
+    }
+
+    [Fact]
+    public void A_built_run_that_cannot_be_opened_leaves_no_file_behind()
+    {
+        var path = RunBuilder.PathOf(_directory.Path, 7);
+        File.WriteAllText(path, "not a run");
+        Should.Throw<DamagedDataException>(() => Run.Open(_directory.Path, 7, _ => { }));
+        File.Exists(path).ShouldBeTrue("a run that the catalog names is left for whoever repairs it");
+        Should.Throw<DamagedDataException>(() => Run.OpenBuilt(_directory.Path, 7, _ => { }));
+        File.Exists(path).ShouldBeFalse("one that nobody names would stay, and the next try would leave another");
+    }
+
+    [Fact]
     public async Task A_run_that_the_catalog_does_not_take_is_built_again_and_none_is_left_behind()
     {
         using var gate = new WriterGate();

@@ -34,6 +34,20 @@ public sealed class StorageMutantTests
         "*A_piece_that_was_changed_under_right_checksums_of_pages_is_found",
         mutant => mutant.RemoveCall("Warp.Http.Storage.RunCheck", "Check", "CheckPieces"));
 
+    [Fact]
+    public async Task A_verification_that_forgets_which_journals_it_has_seen_is_noticed() => await IsNoticedAsync(
+        "*A_journal_that_was_checked_may_be_sealed_with_its_neighbour_before_that_is_looked_at",
+        mutant => mutant.RemoveCall("Warp.Http.Storage.ShardCheck", "CheckMemtable", "Max"));
+
+    [Fact]
+    public async Task An_erasure_that_does_not_wait_for_a_file_that_cannot_be_unlinked_is_noticed() => await IsNoticedAsync(
+        "*A_replaced_run_that_cannot_be_unlinked_keeps_its_erasure_from_being_complete",
+        mutant => mutant.RemoveCall("Warp.Http.Storage.RunRewriter", "UnlinkLeft", "Delete"));
+
+    [Fact]
+    public async Task A_filter_that_always_says_maybe_is_noticed() => await IsNoticedAsync(
+        "*A_new_entity_costs_hardly_a_read_of_a_run", mutant => mutant.MakeBodyReturn("Warp.Http.Storage.BloomFilter", "MayContain", true));
+
     private static async Task IsNoticedAsync(string test, Action<AssemblyMutant> edit)
     {
         using var mutant = AssemblyMutant.OfService();

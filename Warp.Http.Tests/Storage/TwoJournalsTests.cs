@@ -108,6 +108,44 @@ public sealed class TwoJournalsTests : IDisposable
         }
     }
 
+    /// <summary>
+    /// The row's mark reached the file and its error came afterwards. Cut by the catalog with that mark still there, the journal would end before what
+    /// the mark says was acknowledged.
+    /// </summary>
+    [Fact]
+    public async Task A_crash_amid_the_failure_of_a_row_that_was_marked_leaves_no_mark_ahead_of_its_journal()
+    {
+        var data = _directory.File("data");
+        var images = new List<string>();
+        var isFailing = false;
+        using (var fixture = new StoreFixture(StoreFixture.Small(data, AtStep)))
+        {
+            (await fixture.AppendAsync(Entity, new TestEvent("E1"))).LastSeq.ShouldBe(1);
+            Volatile.Write(ref isFailing, true);
+            (await fixture.AppendAsync(Entity, new TestEvent("Failed"))).Status.ShouldBe(AppendStatus.InDoubt);
+            await Eventually.BecomesTrueAsync("the shard takes appends again", () => fixture.Store.Troubles.Count == 0);
+            (await fixture.AppendAsync(Entity, new TestEvent("E2"))).LastSeq.ShouldBe(2);
+        }
+
+        using var opened = new StoreFixture(StoreFixture.Small(images.ShouldHaveSingleItem()));
+        opened.Store.Troubles.ShouldBeEmpty();
+        (await opened.HistoryAsync(Entity))![0].Type.ShouldBe("E1");
+
+        void AtStep(StoreStep step)
+        {
+            if (!Volatile.Read(ref isFailing) || Thread.CurrentThread.Name?.StartsWith("warp-writer", StringComparison.Ordinal) != true) return;
+            if (step == StoreStep.MarkTakenBack && images.Count == 0)
+            {
+                // A copy that maintenance disturbs, which makes the next journal beside it, fails the step, and that is tried again.
+                var image = _directory.File("image");
+                SampleStore.Copy(data, image);
+                images.Add(image);
+            }
+
+            if (step == StoreStep.MarkWritten && images.Count == 0) throw new StorageException("The test says that the mark could not be written.");
+        }
+    }
+
     private static async Task GoesOnAfter(string crashed, int kept)
     {
         DamageTests.SetBootId(crashed, Guid.Parse("00000000-0000-0000-0000-00000000beef"));

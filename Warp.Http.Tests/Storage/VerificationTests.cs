@@ -214,6 +214,38 @@ public sealed class VerificationTests(FourShards sample) : IClassFixture<FourSha
         fixture.Store.Troubles.ShouldBeEmpty();
     }
 
+    /// <summary>What was checked in the first of two journals comes again in a run that holds both: its entities' seqs are known by then.</summary>
+    [Fact]
+    public async Task A_journal_that_was_checked_may_be_sealed_with_its_neighbour_before_that_is_looked_at()
+    {
+        using var gate = new WriterGate();
+        StoreFixture? opened = null;
+        var seals = 0;
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.File("neighbours"), step =>
+        {
+            gate.AtStep(step);
+            if (step != StoreStep.Verifying || Volatile.Read(ref opened) is not { } store || !store.Store.Verification.Latest!.Phase.StartsWith("journals", StringComparison.Ordinal)
+                || Interlocked.Exchange(ref seals, 1) != 0) return;
+            gate.Refuse(StoreStep.RunBuilt, times: 0);
+            store.Shard.MaintenanceDue();
+            SpinWait.SpinUntil(() => store.View.Runs.Length == 1, TimeSpan.FromSeconds(30)).ShouldBeTrue();
+        }));
+        gate.Refuse(StoreStep.RunBuilt, int.MaxValue);
+        for (var journal = 0; journal < 2; journal++)
+        {
+            for (var i = 0; i < 3; i++) (await fixture.AppendAsync($"next/{i}", new TestEvent("Moved"), new TestEvent("Moved"))).Status.ShouldBe(AppendStatus.Appended);
+            await fixture.RotateAsync();
+        }
+
+        fixture.View.Memtables.Length.ShouldBe(3);
+        Volatile.Write(ref opened, fixture);
+        var report = await fixture.Store.Verification.RunAsync();
+
+        report.Problems.ShouldBeEmpty();
+        Volatile.Read(ref seals).ShouldBe(1);
+        fixture.View.Runs.ShouldHaveSingleItem().FirstPosition.ShouldBe(1, "one run of both");
+    }
+
     private const string AggregateFile = Warp.Http.Aggregates.AggregateCatalog.FileName;
 
     /// <summary>In service by a verification, and after the next start: the file is named, its shard is out of service, the others serve.</summary>

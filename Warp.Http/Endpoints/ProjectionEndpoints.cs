@@ -125,7 +125,7 @@ internal sealed class ProjectionEndpoints(Projector projector, EntityLookup look
         if (loop.Entry.Definition.Kind is { } own && !string.Equals(own, kind, StringComparison.Ordinal))
             return Problems.InvalidRequest("entity", $"entity: the projection is of kind {own}, not of {kind}.");
         var (actor, problem) = await lookup.FindAsync(entity, cancellation);
-        if (actor is not null) await projector.ReprojectAsync(loop, actor);
+        if (actor is not null) await loop.ReprojectAsync(actor.Name, actor.Life, actor.DurableSeq);
         return problem;
     }
 

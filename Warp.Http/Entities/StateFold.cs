@@ -197,7 +197,7 @@ internal sealed partial class StateFold
         public bool Visit(in EntitySlice slice)
         {
             if (slice.CommittedMs > untilMs) return false;
-            if (slice.FirstSeq > fold.Covered + 1) throw new DamagedDataException($"An entity's history has seq {slice.FirstSeq} where {fold.Covered + 1} is due.");
+            if (slice.FirstSeq > fold.Covered + 1) throw new DamagedDataException($"An entity's history has seq {slice.FirstSeq} where {fold.Covered + 1} is due.") { IsGap = true };
             if (_workAtStart < 0) _workAtStart = fold._state.Work;
             var rest = slice.Events;
             var seq = slice.FirstSeq;

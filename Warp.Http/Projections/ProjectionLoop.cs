@@ -24,7 +24,7 @@ public enum ProjectionState
 /// wanted (the definition's version, the aggregates) is compared with what stands at each turn, so that a crash anywhere ends in the same place. Split by
 /// role: this file is the loop, .Build decides which tables there are, .Erase follows erasures, .Watch is what others look at.
 /// </remarks>
-internal sealed partial class ProjectionLoop
+internal sealed partial class ProjectionLoop : IDisposable
 {
     /// <summary>The aggregates are looked at this often while nothing comes.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
@@ -72,6 +72,13 @@ internal sealed partial class ProjectionLoop
     {
         await _stopping.CancelAsync();
         await _running;
+    }
+
+    /// <summary>When it has stopped and nobody calls it any more.</summary>
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        _wake.Dispose();
     }
 
     private void Wake()

@@ -5,7 +5,7 @@ using Warp.Http.Storage;
 
 namespace Warp.Http.Projections;
 
-/// <content>Rows that were not made, an entity's rows, rebuilding, and how far erasures are.</content>
+/// <content>Rows that were not made, an entity's rows, who needs an aggregate, and how far erasures are.</content>
 internal sealed partial class Projector
 {
     /// <summary>Failed rows that are listed; all are counted.</summary>
@@ -41,11 +41,6 @@ internal sealed partial class Projector
             while (rows.Count == RowsPerRead);
         }
     }
-
-    /// <summary>Has an entity's rows made anew.</summary>
-    /// <param name="actor">The entity's.</param>
-    /// <exception cref="ProjectionStoreException">The store failed; it may have happened all the same.</exception>
-    public Task ReprojectAsync(ProjectionLoop loop, EntityActor actor) => loop.ReprojectAsync(actor.Name, actor.Life, actor.DurableSeq);
 
     /// <inheritdoc/>
     public IReadOnlyCollection<string> UsersOf(string aggregate) =>

@@ -152,6 +152,8 @@ internal sealed partial class Projector : IHostedService, IErasedStore, IAggrega
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None);
+        foreach (var loop in _loops.Values) loop.Dispose();
+        _changing.Dispose();
         _thread.Dispose();
         _catalog.Dispose();
     }

@@ -39,9 +39,13 @@ internal sealed class HighWaterMark : IDisposable
 
     public bool SameBoot => Latest?.BootId == _bootId;
 
+    /// <summary>A seam: called between a record's reaching the file and its being known to have; what it throws, the write throws.</summary>
+    public Action? AtWritten { get; init; }
+
     public void Write(long position, long journalId, int rowOrdinal, ulong rowHash)
     {
         WriteSlot(position, journalId, rowOrdinal, rowHash);
+        AtWritten?.Invoke();
         _written = new MarkRecord(position, journalId, rowOrdinal, rowHash, _bootId);
     }
 

@@ -19,6 +19,7 @@ internal sealed class Run : IDisposable
     private readonly BloomFilter _filter;
     private readonly Action<DamagedDataException> _onDamage;
     private int _references;
+    private long _reads;
     private volatile bool _closed;
     private TaskCompletionSource? _gone;
 
@@ -50,6 +51,9 @@ internal sealed class Run : IDisposable
     public long LastNamed { get; }
 
     public long Bytes { get; }
+
+    /// <summary>Times that it was looked into.</summary>
+    internal long Reads => Interlocked.Read(ref _reads);
 
     /// <param name="directory">The shard's.</param>
     /// <param name="id">The file's number.</param>
@@ -103,6 +107,7 @@ internal sealed class Run : IDisposable
         // A closed run's file may be gone, which must not look like damage: to get here without a lease is a bug.
         ObjectDisposedException.ThrowIf(_closed, this);
         StorageMetrics.RunReads.Add(1);
+        Interlocked.Increment(ref _reads);
         RunReader? reader = null;
         try
         {
@@ -115,7 +120,7 @@ internal sealed class Run : IDisposable
         {
             // Its statements may stand anywhere; it is not used again.
             reader?.Dispose();
-            if (e is not (DamagedDataException or InvalidDataException)) throw;
+            if (e is not (DamagedDataException { IsGap: false } or InvalidDataException)) throw;
             var damage = Named(e as DamagedDataException ?? new DamagedDataException(e.Message, e));
             _onDamage(damage);
             if (ReferenceEquals(damage, e)) throw;

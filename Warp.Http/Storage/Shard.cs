@@ -26,7 +26,7 @@ internal sealed partial class Shard : IDisposable
         try
         {
             _catalog = new Catalog(Path.Combine(path, "catalog.db"));
-            _mark = new HighWaterMark(Path.Combine(path, "mark"));
+            _mark = new HighWaterMark(Path.Combine(path, "mark")) { AtWritten = options.AtStep is { } atStep ? () => atStep(StoreStep.MarkWritten) : null };
             recovered = new ShardRecovery(path, _catalog, _mark, Quarantine, options, logger).Recover();
             RestoreTombstones(recovered);
             var journal = Journal.Create(path, _catalog, options);

@@ -53,6 +53,7 @@ internal sealed partial class ShardWriter
         {
             // What failed may have been marked before its error came. First this: a crash in between must not leave a mark ahead of what counts.
             _mark.Rewrite();
+            _options.AtStep?.Invoke(StoreStep.MarkTakenBack);
             _catalog.FailJournal(_journal.Id, _durablePosition);
             _journal.Dispose();
             BeginJournal(TakeNextJournal() ?? Journal.Create(_directory, _catalog, _options));

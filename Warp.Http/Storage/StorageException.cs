@@ -12,6 +12,9 @@ public sealed class DamagedDataException(string message, Exception? inner = null
 {
     /// <summary>Of a run or several, where the damage is; null = the message does not say.</summary>
     internal string? File { get; init; }
+
+    /// <summary>What several files say of one entity has a gap. Whoever reads knows whether that is damage: it is none where the entity was erased meanwhile.</summary>
+    internal bool IsGap { get; init; }
 }
 
 /// <summary>A shard is out of service; the message says why, in the operator's words, and names no entity.</summary>

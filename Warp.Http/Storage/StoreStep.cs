@@ -10,6 +10,12 @@ internal enum StoreStep
     /// <summary>Writer: the row is in the journal, as durable as configured; the mark and everybody else don't know.</summary>
     AfterRow,
 
+    /// <summary>Writer: the mark of a row is in its file; whether that is so the writer does not know yet.</summary>
+    MarkWritten,
+
+    /// <summary>Writer: a row failed, and the mark says what counts without it; the catalog does not cut the journal yet.</summary>
+    MarkTakenBack,
+
     /// <summary>Any thread: a journal has its number and is about to be made.</summary>
     MakingJournal,
 
