@@ -75,7 +75,7 @@ public sealed class ProjectionKillTests(ITestOutputHelper output)
         {
             while (!stop.IsCancellationRequested)
             {
-                var events = Enumerable.Range(0, random.Next(1, 30)).Select(_ => $$"""{"type":"Credited","payload":{"amount":{{random.Next(1, 100)}}}}""");
+                var events = Enumerable.Range(0, random.Next(1, 30)).Select(_ => $$$"""{"type":"Credited","payload":{"amount":{{{random.Next(1, 100)}}}}}""");
                 using var body = new StringContent($"[{string.Join(',', events)}]", Encoding.UTF8, "application/json");
                 using var answer = await service.Client.PostAsync($"/v1/entities/user/{random.Next(Entities)}/events", body, stop);
                 answer.StatusCode.ShouldBe(HttpStatusCode.Created);

@@ -29,6 +29,7 @@ internal sealed partial class Projector : IHostedService, IErasedStore, IAggrega
     private readonly SemaphoreSlim _changing = new(1);
     private volatile Dictionary<string, ProjectionLoop> _loops = new(StringComparer.Ordinal); // replaced under _changing, never changed
     private bool _isStarted; // under _changing
+    private int _isDisposed;
 
     public Projector(
         EntityRegistry entities, AggregateCatalog aggregates, IProjectionStore tables, IOptions<ProjectionOptions> options, IOptions<Limits> limits, TimeProvider time,
@@ -149,8 +150,10 @@ internal sealed partial class Projector : IHostedService, IErasedStore, IAggrega
         }
     }
 
+    /// <remarks>The container knows it by several names, and disposes it by each.</remarks>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
         await StopAsync(CancellationToken.None);
         foreach (var loop in _loops.Values) loop.Dispose();
         _changing.Dispose();
