@@ -154,7 +154,7 @@ public sealed class ProjectorTests : IAsyncLifetime
 
         var rows = await RowsAsync();
         rows.Count.ShouldBe(11);
-        rows.ShouldContain("3|10|NULL|6");
+        rows.Contains("3|10|NULL|6", StringComparer.Ordinal).ShouldBeTrue(string.Join('\n', rows));
         _fixture.Select("SELECT name FROM warp_checkpoint")[0].ShouldBe(table[..table.IndexOf('|')], "the table is the same");
         _fixture.Projector.Find("accounts")!.Describe().Rebuild.ShouldBeNull();
     }
