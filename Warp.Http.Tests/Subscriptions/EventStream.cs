@@ -62,6 +62,9 @@ internal sealed class EventStream : IAsyncDisposable
         }
     }
 
+    /// <summary>A read under way ends with <see cref="OperationCanceledException"/>.</summary>
+    public void Cancel() => _patience.Cancel();
+
     public async ValueTask DisposeAsync()
     {
         await _patience.CancelAsync();

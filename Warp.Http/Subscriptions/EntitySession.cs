@@ -41,10 +41,11 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
 
     protected override void Detach() => _tail.Detach(Subscriber);
 
+    protected override bool WasSent(LiveEvent e) => e.Seq <= _lastSeq;
+
     protected override async ValueTask SendAsync(LiveEvent e)
     {
         if (_life.IsNone) BeginLife(e.Life);
-        if (e.Seq <= _lastSeq) return; // read from disk before
         if (Filter.IsNone && e.Seq != _lastSeq + 1) throw new UnreachableException($"Seq {e.Seq} follows {_lastSeq} in a subscription.");
         _lastSeq = e.Seq;
         if (!Hub.IsErased(_life)) await Sse.WriteAsync(e.Message);

@@ -42,11 +42,11 @@ internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, strin
         foreach (var tail in Hub.Tails) tail.Detach(Subscriber);
     }
 
+    protected override bool WasSent(LiveEvent e) => e.Position <= places[e.Life.Shard].Position;
+
     protected override async ValueTask SendAsync(LiveEvent e)
     {
-        ref var place = ref places[e.Life.Shard];
-        if (e.Position <= place.Position) return; // read from disk before
-        place = FeedPlace.At(e.Position);
+        places[e.Life.Shard] = FeedPlace.At(e.Position);
         if (Hub.IsErased(e.Life)) return;
         using (var json = JsonBuffer.Rent())
         {

@@ -70,7 +70,10 @@ internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFil
 
     protected abstract void Detach();
 
-    /// <summary>Sends an event that a tail pushed, unless it was sent already.</summary>
+    /// <summary>True of what a tail pushed while it was read from disk.</summary>
+    protected abstract bool WasSent(LiveEvent e);
+
+    /// <summary>Sends an event that a tail pushed.</summary>
     protected abstract ValueTask SendAsync(LiveEvent e);
 
     /// <summary>Takes down how far the tail has come. It counts only if nothing waits afterwards: then all before it was sent or is not wanted.</summary>
@@ -106,12 +109,15 @@ internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFil
         if (!IsGoingOn) return;
         Subscriber.GoLive();
         await AttachAsync();
-        await CatchUpAsync();
+        await CloseSeamAsync();
         if (IsGoingOn && !Subscriber.IsLagging) await WriteCaughtUpAsync();
         await FollowLiveAsync();
         Detach();
         Subscriber.LeaveLive();
     }
+
+    /// <summary>What was committed between the last page and the attaching.</summary>
+    private ValueTask CloseSeamAsync() => CatchUpAsync();
 
     private async ValueTask FollowLiveAsync()
     {
@@ -121,6 +127,7 @@ internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFil
             switch (Subscriber.Next(out var e))
             {
                 case SubscriberTurn.Event:
+                    if (WasSent(e!)) continue;
                     await SendAsync(e!);
                     sent++;
                     continue;
