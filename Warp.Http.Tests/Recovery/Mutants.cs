@@ -15,6 +15,10 @@ internal static class Mutants
     public static AssemblyMutant KeepsTheFailedJournalInUse() => AssemblyMutant.OfService()
         .MakeBodyReturn("Warp.Http.Storage.ShardWriter", "TryReplaceJournal", true);
 
+    /// <summary>An id that was stored before is stored again.</summary>
+    public static AssemblyMutant DoesNotLookForReplays() => AssemblyMutant.OfService()
+        .MakeBodyReturn("Warp.Http.Entities.EntityActor", "JudgeReplay", true);
+
     public static AssemblyMutant SkipsTheFsyncAtRecovery() => AssemblyMutant.OfService()
         .RemoveCall("Warp.Http.Storage.ShardRecovery", "*", "SyncBeforeTrusting");
 

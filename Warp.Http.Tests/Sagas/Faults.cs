@@ -27,7 +27,7 @@ internal sealed class Faults(Func<AppendCommand, ValueTask<AppendOutcome>> appen
     public bool HasCrashed => Volatile.Read(ref _left) < 0;
 
     /// <summary>Ends when nothing that was sent is under way any more.</summary>
-    public Task QuietAsync() => Eventually.BecomesTrueAsync("what was sent is stored or refused", () => Volatile.Read(ref _inFlight) == 0);
+    public Task QuietAsync() => Eventually.BecomesTrueAsync("what was sent is stored or refused", () => Volatile.Read(ref _inFlight) == 0, TimeSpan.FromSeconds(60));
 
     /// <summary>The entity's mailbox is full for good.</summary>
     public void RefuseEntity(string entity) => _refused = Encoding.UTF8.GetBytes(entity);

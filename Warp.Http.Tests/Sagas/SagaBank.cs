@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
+using Warp.Http.Erasure;
 using Warp.Http.Events;
 using Warp.Http.Sagas;
 using Warp.Http.Tests.Storage;
@@ -19,8 +20,12 @@ internal sealed class SagaBank : IDisposable
     private readonly StoreFixture _fixture;
     private readonly List<SagaService> _processes = [];
 
-    public SagaBank(string directory, int shards = 1)
+    private readonly int _inFlight;
+    private readonly TimeProvider _time;
+
+    public SagaBank(string directory, int shards = 1, int inFlight = 1000, TimeProvider? time = null)
     {
+        (_inFlight, _time) = (inFlight, time ?? TimeProvider.System);
         _fixture = new StoreFixture(StoreFixture.Small(directory, shards: shards));
         _fixture.Definitions.Put("Account", Encoding.UTF8.GetBytes(Account));
         Restart();
@@ -37,7 +42,7 @@ internal sealed class SagaBank : IDisposable
     {
         Faults = new Faults(_fixture.Registry.AppendAsync);
         Sagas = new SagaService(
-            _fixture.Registry, _fixture.Store, new SagaOptions(), new Limits(), TimeProvider.System, NullLogger.Instance, Faults.AppendAsync);
+            _fixture.Registry, _fixture.Store, new SagaOptions { InFlight = _inFlight }, new Limits(), _time, NullLogger.Instance, Faults.AppendAsync);
         _processes.Add(Sagas);
     }
 
@@ -56,6 +61,16 @@ internal sealed class SagaBank : IDisposable
         var answer = await Sagas.StartAsync(id, steps, TimeSpan.FromSeconds(60), wait: true);
         answer.Kind.ShouldBe(SagaAnswerKind.Saga, id);
         return answer.Saga!.Result;
+    }
+
+    /// <summary>Ends when the erasure is complete, which takes its time where the machine is busy.</summary>
+    public async Task<EraseReceipt> EraseAsync(string account)
+    {
+        var receipt = (await _fixture.EraseAsync(account))!;
+        await Eventually.BecomesTrueAsync(
+            $"the erasure of {account} is complete",
+            async () => (receipt = (await _fixture.Erasure.FindReceiptAsync(receipt.ReceiptId, CancellationToken.None))!).Complete, TimeSpan.FromSeconds(60));
+        return receipt;
     }
 
     public static SagaStep Debit(string account, int amount) => Step(account, "Debited", "Credited", amount);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Warp.Http.Sagas;
 using Warp.Http.Tests.Support;
 
@@ -89,17 +90,50 @@ public sealed class SagaCrashTests : IDisposable
     [Fact]
     public async Task A_saga_that_can_not_go_on_within_its_time_is_undone_and_says_why()
     {
-        using var bank = new SagaBank(_directory.File("data"));
-        await bank.RecoverAsync();
-        await bank.CreditAsync("user/a", 10);
-        (await bank.StartAsync("warm", SagaBank.Credit("user/a", 1))).ShouldBe(SagaResult.Committed);
+        var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56));
+        using var bank = new SagaBank(_directory.File("data"), time: time);
+        await bank.Sagas.RecoverAsync(CancellationToken.None);
+        await bank.CreditAsync("user/a", 11);
         bank.Faults.RefuseEntity("user/b");
 
-        var answer = await bank.Sagas.StartAsync("slow", [SagaBank.Debit("user/a", 5), SagaBank.Credit("user/b", 5)], TimeSpan.FromMilliseconds(150), wait: true);
+        var running = bank.Sagas.StartAsync("slow", [SagaBank.Debit("user/a", 5), SagaBank.Credit("user/b", 5)], TimeSpan.FromSeconds(30), wait: true).AsTask();
+        await Eventually.BecomesTrueAsync(
+            "the first step is done", async () => (await bank.Sagas.FindAsync("slow", CancellationToken.None))?.Steps[0].Status == StepStatus.Done, TimeSpan.FromSeconds(60));
+        running.IsCompleted.ShouldBeFalse();
+        time.Advance(TimeSpan.FromSeconds(30));
+        await Eventually.BecomesTrueAsync("the saga gives up", () =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1)); // an attempt may begin its pause only now
+            return running.IsCompleted;
+        }, TimeSpan.FromSeconds(60));
+        var answer = await running;
 
         answer.Saga!.Result.ShouldBe(SagaResult.Compensated);
         answer.Saga.Steps[1].Refusal!.Value.Status.ShouldBe(Warp.Http.Events.AppendStatus.MailboxFull);
         (await bank.BalanceAsync("user/a")).ShouldBe(11);
+        (await bank.AuditAsync(["user/a", "user/b"])).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task More_sagas_than_may_run_at_once_are_refused_and_one_that_runs_is_joined()
+    {
+        using var bank = new SagaBank(_directory.File("data"), inFlight: 1);
+        await bank.RecoverAsync();
+        (await bank.StartAsync("first", SagaBank.Credit("user/a", 1))).ShouldBe(SagaResult.Committed);
+        bank.Faults.RefuseEntity("user/b");
+        SagaStep[] slow = [SagaBank.Credit("user/a", 1), SagaBank.Credit("user/b", 1)];
+        var running = bank.Sagas.StartAsync("slow", slow, TimeSpan.FromSeconds(60), wait: true).AsTask();
+        await Eventually.BecomesTrueAsync("the saga runs", async () => (await bank.Sagas.FindAsync("slow", CancellationToken.None))?.Steps[0].Status == StepStatus.Done, TimeSpan.FromSeconds(60));
+
+        (await bank.Sagas.StartAsync("second", [SagaBank.Credit("user/a", 1)], TimeSpan.FromSeconds(60), wait: true)).Kind.ShouldBe(SagaAnswerKind.TooMany);
+        (await bank.Sagas.StartAsync("slow", [SagaBank.Credit("user/a", 2)], TimeSpan.FromSeconds(60), wait: true)).Kind.ShouldBe(SagaAnswerKind.OtherSteps);
+        (await bank.Sagas.RetryAsync("slow", wait: true)).Kind.ShouldBe(SagaAnswerKind.NotStuck);
+        var joined = bank.Sagas.StartAsync("slow", slow, TimeSpan.FromSeconds(60), wait: true).AsTask();
+        bank.Faults.RefuseEntity("user/nobody");
+
+        (await running).Saga!.Result.ShouldBe(SagaResult.Committed);
+        (await joined).Saga!.Result.ShouldBe(SagaResult.Committed);
+        (await bank.StartAsync("second", SagaBank.Credit("user/a", 1))).ShouldBe(SagaResult.Committed);
         (await bank.AuditAsync(["user/a", "user/b"])).ShouldBeEmpty();
     }
 
@@ -110,7 +144,7 @@ public sealed class SagaCrashTests : IDisposable
         await bank.Sagas.RecoverAsync(CancellationToken.None);
         bank.Faults.CrashAt(at, isLastStored);
         var started = bank.Sagas.StartAsync(id, steps, TimeSpan.FromSeconds(60), wait: true).AsTask();
-        await Eventually.BecomesTrueAsync("the process has come to its end, or the saga", () => started.IsCompleted || bank.Faults.HasCrashed, TimeSpan.FromSeconds(30));
+        await Eventually.BecomesTrueAsync("the process has come to its end, or the saga", () => started.IsCompleted || bank.Faults.HasCrashed, TimeSpan.FromSeconds(60));
         if (started.IsCompleted) return false;
         await bank.Faults.QuietAsync();
         bank.Restart();

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 using Warp.Http.Projections;
+using Warp.Http.Sagas;
 
 namespace Warp.Http.Endpoints;
 
@@ -10,7 +11,8 @@ namespace Warp.Http.Endpoints;
 /// <c>GET /v1/entities/{kind}/{id}/export</c>: everything held about the entity, as it was when the export began. A file that is cut off
 /// lacks the end line, one that was altered fails its hash.
 /// </summary>
-internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Projector projections, TimeProvider clock)
+internal sealed class ExportEndpoint(
+    EntityLookup lookup, StateReader states, Projector projections, SagaService sagas, TimeProvider clock)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -53,6 +55,17 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Pr
 
         if (!isNdjson) json.Raw("],\"projections\":["u8);
         await WriteRowsAsync(json, description.Life, pages, isNdjson, context.RequestAborted);
+        if (!isNdjson) json.Raw("],\"sagas\":["u8);
+        var isFirst = true;
+        await foreach (var (saga, kept) in sagas.StepsOfAsync(actor.Name.Memory, context.RequestAborted))
+        {
+            if (!isNdjson && !isFirst) json.Raw((byte)',');
+            isFirst = false;
+            SagaJson.WriteExported(json, saga, kept);
+            if (isNdjson) json.Raw((byte)'\n');
+            await pages.SendIfLongAsync();
+        }
+
         if (isNdjson)
         {
             await pages.SendAsync();
@@ -60,7 +73,7 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Pr
         }
         else
         {
-            json.Raw("],\"sagas\":[],\"end\":true}"u8);
+            json.Raw("],\"end\":true}"u8);
         }
 
         context.Response.BodyWriter.Write(json.Written);

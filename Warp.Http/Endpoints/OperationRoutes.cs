@@ -6,6 +6,7 @@ internal static class OperationRoutes
     private const string Index = """
         Warp.Http, an entity-native event store
 
+        /live             events as they come, in the browser
         /swagger          try every call in the browser
         /openapi.yaml     the whole interface
         /v1/info          version, store and limits
@@ -20,6 +21,8 @@ internal static class OperationRoutes
     {
         var operations = routes.MapGroup("").WithTags("Operations");
         operations.MapGet("/", context => SendTextAsync(context, "text/plain; charset=utf-8", Index));
+        operations.MapGet("/live", LiveEndpoints.PageAsync);
+        operations.MapGet("/live/{file}", LiveEndpoints.FileAsync);
         operations.MapGet("/v1/info", routes.Handler<InfoEndpoint>(e => e.HandleAsync));
         operations.MapGet("/health/live", HealthEndpoints.LiveAsync);
         operations.MapGet("/health/ready", routes.Handler<HealthEndpoints>(e => e.ReadyAsync));

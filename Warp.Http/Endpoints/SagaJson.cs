@@ -37,6 +37,25 @@ internal sealed class SagaJson(SagaService sagas)
         json.Raw((byte)'}');
     }
 
+    /// <summary>A step as its entity's export shows it: what was done to that entity, and nothing of the others.</summary>
+    public static void WriteExported(JsonBuffer json, SagaState saga, KeptStep kept)
+    {
+        var step = saga.Steps[kept.Number];
+        json.Raw("{\"saga\":"u8);
+        json.Text(saga.Id);
+        json.Raw(",\"step\":"u8);
+        json.Number(kept.Number);
+        json.Raw(",\"resultType\":"u8);
+        json.Text(LogFormat.NameOf(saga.Result));
+        json.Raw(",\"status\":"u8);
+        json.Text(s_statuses[(int)step.Status]);
+        json.Raw(",\"seq\":"u8);
+        if (step.Seq > 0) json.Number(step.Seq);
+        else json.Raw("null"u8);
+        kept.Step.WriteContent(json);
+        json.Raw((byte)'}');
+    }
+
     private void WriteStep(JsonBuffer json, SagaState saga, int number, HttpContext context)
     {
         var step = saga.Steps[number];

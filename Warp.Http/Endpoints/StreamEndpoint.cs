@@ -3,12 +3,29 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Options;
 using Warp.Http.Entities;
 using Warp.Http.Events;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
 
 /// <summary><c>POST /v1/events</c>: NDJSON both ways, one reply line for each line, as soon as it is durable.</summary>
-internal sealed class StreamEndpoint(EntityRegistry registry, Expectations expectations, Limits limits, IOptions<StreamOptions> options, TimeProvider clock, IHostApplicationLifetime lifetime)
+internal sealed class StreamEndpoint
 {
+    private readonly EntityRegistry _registry;
+    private readonly Expectations _expectations;
+    private readonly Limits _limits;
+    private readonly StreamOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly CancellationToken _stopping;
+    private int _open;
+
+    public StreamEndpoint(EntityRegistry registry, Expectations expectations, Limits limits, IOptions<StreamOptions> options, TimeProvider clock, IHostApplicationLifetime lifetime)
+    {
+        (_registry, _expectations, _limits, _options, _clock, _stopping) = (registry, expectations, limits, options.Value, clock, lifetime.ApplicationStopping);
+        StorageMetrics.Meter.CreateObservableGauge("warp_streams_open", () => Open, "{stream}", "Streaming appends that are open.");
+    }
+
+    public int Open => Volatile.Read(ref _open);
+
     public async Task HandleAsync(HttpContext context)
     {
         var query = new QueryParameters(context.Request);
@@ -26,7 +43,15 @@ internal sealed class StreamEndpoint(EntityRegistry registry, Expectations expec
 
         // Over HTTP/2 a client may wait for the headers before it sends a line. Over HTTP/1.1 an early answer would cancel its 100-continue.
         if (!HttpProtocol.IsHttp11(context.Request.Protocol)) await context.Response.Body.FlushAsync(context.RequestAborted);
-        using var session = new StreamSession(context, registry, expectations, limits, options.Value, clock);
-        await session.RunAsync(lifetime.ApplicationStopping);
+        Interlocked.Increment(ref _open);
+        try
+        {
+            using var session = new StreamSession(context, _registry, _expectations, _limits, _options, _clock);
+            await session.RunAsync(_stopping);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _open);
+        }
     }
 }

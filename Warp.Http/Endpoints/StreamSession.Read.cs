@@ -55,7 +55,19 @@ internal sealed partial class StreamSession
     private void StopReading(StopReason reason)
     {
         _stopReason = reason;
-        _body.CancelPendingRead();
+        EndPendingRead();
+    }
+
+    private void EndPendingRead()
+    {
+        try
+        {
+            _body.CancelPendingRead();
+        }
+        catch (Exception error) when (error is IOException or OperationCanceledException)
+        {
+            // The connection is aborted: the read has ended, or will at once. Kestrel says so to whoever touches the body.
+        }
     }
 
     private void LookForIdleness()

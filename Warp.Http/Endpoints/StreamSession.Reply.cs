@@ -131,7 +131,7 @@ internal sealed partial class StreamSession
             }
 
             // The reading loop may be waiting for bytes that nobody will send.
-            if (_clientGone) _body.CancelPendingRead();
+            if (_clientGone) EndPendingRead();
         }
 
         _replies.Clear();

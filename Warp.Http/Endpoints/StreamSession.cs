@@ -12,6 +12,12 @@ namespace Warp.Http.Endpoints;
 internal sealed partial class StreamSession(
     HttpContext context, EntityRegistry registry, Expectations expectations, Limits limits, StreamOptions options, TimeProvider clock) : IDisposable
 {
+    /// <summary>
+    /// How long a client has, when the service stops, to take its last replies and to end the request. Kestrel would wait for the rest of the body
+    /// for 5 s, longer than the host waits for Kestrel.
+    /// </summary>
+    private static readonly TimeSpan s_stopGrace = TimeSpan.FromSeconds(2);
+
     private readonly LineQueue _lines = new(options.LinesInFlight);
 
     /// <summary>
@@ -35,7 +41,12 @@ internal sealed partial class StreamSession(
     /// <summary>Runs until the body ends, the client leaves or the service stops, and every posted line has its outcome.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
-        using var onStopping = stopping.Register(static s => ((StreamSession)s!).StopReading(StopReason.Stopping), this);
+        await using var cut = clock.CreateTimer(static c => ((HttpContext)c!).Abort(), context, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        using var onStopping = stopping.Register(() =>
+        {
+            cut.Change(s_stopGrace, Timeout.InfiniteTimeSpan);
+            StopReading(StopReason.Stopping);
+        });
         await using var idle = clock.CreateTimer(static s => ((StreamSession)s!).LookForIdleness(), this, options.IdleTimeout / 4, options.IdleTimeout / 4);
         var replying = ReplyAsync();
         Exception? broken = null;
@@ -56,6 +67,7 @@ internal sealed partial class StreamSession(
         }
 
         await EndAsync(broken);
+        if (_stopReason == StopReason.Stopping && broken is null && !_clientGone) await LetGoAsync();
     }
 
     public void Dispose()
@@ -113,5 +125,24 @@ internal sealed partial class StreamSession(
 
         WriteProblem(_lineNumber + 1, null, problem);
         await SendAsync();
+    }
+
+    /// <summary>The service stops: the answer is ended, and what the client still sends is let go by, until it ends or is cut.</summary>
+    private async Task LetGoAsync()
+    {
+        try
+        {
+            await context.Response.CompleteAsync();
+            while (true)
+            {
+                var read = await RequestBody.ReadAsync(_body);
+                _body.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted) return;
+            }
+        }
+        catch (Exception error) when (error is IOException or OperationCanceledException)
+        {
+            // Cut by the timer, gone by itself, or broken: nobody is left to be told.
+        }
     }
 }

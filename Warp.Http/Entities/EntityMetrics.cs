@@ -1,14 +1,36 @@
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Entities;
 
 /// <summary>What the entities publish on the meter <c>Warp.Http</c>.</summary>
 internal static class EntityMetrics
 {
-    public static readonly Counter<long> Passivated = Storage.StorageMetrics.Meter.CreateCounter<long>("warp_actors_passivated", "{actor}", "Actors passivated.");
-    public static readonly Counter<long> Activated = Storage.StorageMetrics.Meter.CreateCounter<long>("warp_actors_activated", "{actor}", "Actors activated.");
-    public static readonly Counter<long> StatesOffered = Storage.StorageMetrics.Meter.CreateCounter<long>(
+    public static readonly Counter<long> Passivated = StorageMetrics.Meter.CreateCounter<long>("warp_actors_passivated", "{actor}", "Actors passivated.");
+    public static readonly Counter<long> Activated = StorageMetrics.Meter.CreateCounter<long>("warp_actors_activated", "{actor}", "Actors activated.");
+    public static readonly Counter<long> StatesOffered = StorageMetrics.Meter.CreateCounter<long>(
         "warp_states_stored", "{state}", "Folded states handed to the journal, so that later folds begin there.");
-    public static readonly Histogram<long> MailboxDepth = Storage.StorageMetrics.Meter.CreateHistogram<long>(
+    public static readonly Histogram<long> MailboxDepth = StorageMetrics.Meter.CreateHistogram<long>(
         "warp_mailbox_depth", "{command}", "Commands that a mailbox's drainer found waiting.");
+
+    private static readonly ConditionalWeakTable<EntityRegistry, object> Registries = [];
+
+    static EntityMetrics()
+    {
+        StorageMetrics.Meter.CreateObservableGauge("warp_actors_live", () => Sum(r => r.Live), "{actor}", "Actors in memory.");
+        StorageMetrics.Meter.CreateObservableGauge("warp_actor_bytes", () => Sum(r => r.Bytes), "By", "Estimated bytes of live actors with their states, rendered answers and ids.");
+        StorageMetrics.Meter.CreateObservableGauge(
+            "warp_memory_budget_bytes", () => Sum(r => r.Options.MemoryBytes), "By", "What warp_actor_bytes is held under (Warp:Entities:MemoryBytes).");
+    }
+
+    /// <summary>Gauges look at it from now on, and hold it no longer than others do: an instrument can't be taken off its meter.</summary>
+    public static void Opened(EntityRegistry registry) => Registries.Add(registry, registry);
+
+    private static long Sum(Func<EntityRegistry, long> of)
+    {
+        long sum = 0;
+        foreach (var (registry, _) in Registries) sum += of(registry);
+        return sum;
+    }
 }

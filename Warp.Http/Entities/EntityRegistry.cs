@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -29,9 +28,7 @@ public sealed partial class EntityRegistry
         Time = time;
         _logger = logger;
         _evict = Evict;
-        StorageMetrics.Meter.CreateObservableGauge("warp_actors_live", () => Live, "{actor}", "Actors in memory.");
-        StorageMetrics.Meter.CreateObservableGauge("warp_actor_bytes", () => Bytes, "By", "Estimated bytes of live actors with their states, rendered answers and ids.");
-        StorageMetrics.Meter.CreateObservableGauge("warp_memory_budget_bytes", () => Options.MemoryBytes, "By", "What warp_actor_bytes is held under (Warp:Entities:MemoryBytes).");
+        EntityMetrics.Opened(this);
     }
 
     internal Store Store { get; }

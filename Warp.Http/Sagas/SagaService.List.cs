@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 
@@ -58,6 +59,20 @@ public sealed partial class SagaService
         return (page, null);
     }
 
+    /// <summary>Every step of sagas on an entity, in the order in which they began, each with its saga as far as that has come.</summary>
+    internal async IAsyncEnumerable<(SagaState Saga, KeptStep Kept)> StepsOfAsync(ReadOnlyMemory<byte> entity, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        const int Page = 100;
+        foreach (var companion in await Parties.CompanionsOfAsync(entity, cancellation))
+        {
+            for (long after = 0; await Parties.ListAsync(companion, after, Page, cancellation) is { Count: > 0 } kept; after = kept[^1].Seq)
+            {
+                foreach (var step in kept)
+                    if (await Log.ReadAsync(step.SagaId, cancellation) is { } saga && IsOf(saga, step, companion)) yield return (saga, step);
+            }
+        }
+    }
+
     /// <summary>A companion's number and seq; null if it is no cursor of a list of an entity's sagas.</summary>
     internal static (int Companion, long After)? ParseCursor(string cursor)
     {
@@ -68,15 +83,14 @@ public sealed partial class SagaService
     }
 
     /// <summary>
-    /// True if the saga refers to what is kept there, and none of its earlier steps is on the same party. A saga whose start was refused left its
-    /// steps behind; whether another took its id later shows in the reference.
+    /// True if the saga refers to what is kept there. One whose start was refused left its steps behind, and another may have taken its id later.
     /// </summary>
-    private static bool IsFirstOf(SagaState saga, KeptStep kept, in PartyRef companion)
-    {
-        var of = companion;
-        var first = Array.FindIndex(saga.Steps, step => step.Party.Tag == of.Tag && step.Party.Bound == of.Bound);
-        return first == kept.Number && saga.Steps[first].Party.At == kept.Seq;
-    }
+    private static bool IsOf(SagaState saga, KeptStep kept, in PartyRef companion) =>
+        kept.Number < saga.Steps.Length && saga.Steps[kept.Number].Party == companion with { At = kept.Seq };
+
+    /// <summary>True if, besides, none of the saga's earlier steps is on the same party.</summary>
+    private static bool IsFirstOf(SagaState saga, KeptStep kept, PartyRef companion) =>
+        IsOf(saga, kept, companion) && Array.FindIndex(saga.Steps, step => step.Party.Tag == companion.Tag && step.Party.Bound == companion.Bound) == kept.Number;
 
     private async ValueTask<(List<(string Id, Life Life)> Ids, bool IsLast)> NextAsync(SagaResult? result, Life after, int limit, CancellationToken cancellation)
     {

@@ -44,6 +44,13 @@ public sealed record SagaStep(ReadOnlyMemory<byte> Entity, ReadOnlyMemory<byte> 
         json.Number(number);
         json.Raw(",\"entity\":"u8);
         json.Text(Entity.Span);
+        WriteContent(json);
+        json.Raw((byte)'}');
+    }
+
+    /// <summary>What is done, as further members of an object.</summary>
+    internal void WriteContent(JsonBuffer json)
+    {
         if (!Aggregate.IsEmpty)
         {
             json.Raw(",\"aggregate\":"u8);
@@ -61,7 +68,6 @@ public sealed record SagaStep(ReadOnlyMemory<byte> Entity, ReadOnlyMemory<byte> 
         }
 
         if (ExpectSeq is not null || ExpectWhen is not null) WriteExpect(json);
-        json.Raw((byte)'}');
     }
 
     /// <summary>Reads back what <see cref="Write(JsonBuffer, string, int)"/> wrote.</summary>
