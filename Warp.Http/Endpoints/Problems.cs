@@ -34,6 +34,12 @@ internal static class Problems
     public static Problem AggregateNotDefined(string aggregate) =>
         new(404, "aggregate-not-found", "There is no such aggregate.", $"\"{aggregate}\" is not defined.");
 
+    public static Problem ProjectionNotFound(string projection) =>
+        new(404, "projection-not-found", "There is no such projection.", $"\"{projection}\" is not defined.");
+
+    /// <param name="detail">Whose it is.</param>
+    public static Problem AlreadyExists(string detail) => new(409, "already-exists", "The name is taken.", detail);
+
     public static Problem AggregateInUse(string aggregate, IReadOnlyList<string> users) =>
         new(409, "in-use", "The aggregate is in use.", $"\"{aggregate}\" is used by {string.Join(", ", users)}; delete that first.") { Extras = [("users", users)] };
 
@@ -114,6 +120,14 @@ internal static class Problems
 
     public static Problem ShardUnavailable(string detail) =>
         new(503, "shard-unavailable", "This part of the store is out of service.", detail) { Retryable = true, RetryAfterSeconds = 5 };
+
+    public static Problem ProjectionStoreUnavailable() =>
+        new(503, "projection-store-unavailable", "The store of projections is out of service.",
+            "The tables of projections can't be read or written now; appends and states are served. Whether a change was made is not known; ask again.")
+        {
+            Retryable = true,
+            RetryAfterSeconds = 5,
+        };
 
     public static Problem RequestTimeout(string detail) =>
         new(408, "request-timeout", "The request did not arrive in time.", detail) { Retryable = true };

@@ -1,0 +1,26 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Warp.Http.Aggregates;
+using Warp.Http.Entities;
+using Warp.Http.Storage;
+
+namespace Warp.Http.Projections;
+
+/// <summary>What projections need of the container.</summary>
+internal static class ProjectionSetup
+{
+    /// <summary>The embedded store's file, in the directory of the definitions.</summary>
+    private const string FileName = "projections.db";
+
+    public static IServiceCollection AddProjections(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<ProjectionOptions>().Bind(configuration.GetSection(ProjectionOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<IProjectionStore>(provider =>
+            new SqliteProjectionStore(Path.Combine(Projector.DirectoryIn(provider.GetRequiredService<Store>().DirectoryPath), FileName)));
+        services.AddSingleton<Projector>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Projector>());
+        services.AddSingleton<IAggregateUser>(provider => provider.GetRequiredService<Projector>());
+        return services.AddSingleton<IErasedStore>(provider => provider.GetRequiredService<Projector>());
+    }
+}
