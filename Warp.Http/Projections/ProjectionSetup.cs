@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using Warp.Http.Aggregates;
 using Warp.Http.Entities;
+using Warp.Http.Events;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Projections;
@@ -16,8 +18,14 @@ internal static class ProjectionSetup
     public static IServiceCollection AddProjections(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<ProjectionOptions>().Bind(configuration.GetSection(ProjectionOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<IProjectionStore>(provider =>
-            new SqliteProjectionStore(Path.Combine(Projector.DirectoryIn(provider.GetRequiredService<Store>().DirectoryPath), FileName)));
+        services.AddSingleton(provider =>
+            new SqliteProjectionStore(Path.Combine(Projector.DirectoryIn(provider.GetRequiredService<Store>().DirectoryPath), FileName))
+            {
+                QueryValueBytes = provider.GetRequiredService<IOptions<Limits>>().Value.QueryBytes,
+            });
+        services.AddSingleton<IProjectionStore>(provider => provider.GetRequiredService<SqliteProjectionStore>());
+        services.AddSingleton<IQueryStore>(provider => provider.GetRequiredService<SqliteProjectionStore>());
+        services.AddSingleton<QueryService>();
         services.AddSingleton<Projector>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Projector>());
         services.AddSingleton<IAggregateUser>(provider => provider.GetRequiredService<Projector>());
