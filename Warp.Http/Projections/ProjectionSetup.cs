@@ -17,7 +17,19 @@ internal static class ProjectionSetup
 
     public static IServiceCollection AddProjections(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<ProjectionOptions>().Bind(configuration.GetSection(ProjectionOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        var section = configuration.GetSection(ProjectionOptions.Section);
+        services.AddOptions<ProjectionOptions>().Bind(section).ValidateDataAnnotations().ValidateOnStart();
+        if (section.Get<ProjectionOptions>() is { Rqlite: not null } options) services.AddRqlite(options);
+        else services.AddEmbedded();
+        services.AddSingleton<QueryService>();
+        services.AddSingleton<Projector>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Projector>());
+        services.AddSingleton<IAggregateUser>(provider => provider.GetRequiredService<Projector>());
+        return services.AddSingleton<IErasedStore>(provider => provider.GetRequiredService<Projector>());
+    }
+
+    private static void AddEmbedded(this IServiceCollection services)
+    {
         services.AddSingleton(provider =>
             new SqliteProjectionStore(Path.Combine(Projector.DirectoryIn(provider.GetRequiredService<Store>().DirectoryPath), FileName))
             {
@@ -25,10 +37,5 @@ internal static class ProjectionSetup
             });
         services.AddSingleton<IProjectionStore>(provider => provider.GetRequiredService<SqliteProjectionStore>());
         services.AddSingleton<IQueryStore>(provider => provider.GetRequiredService<SqliteProjectionStore>());
-        services.AddSingleton<QueryService>();
-        services.AddSingleton<Projector>();
-        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Projector>());
-        services.AddSingleton<IAggregateUser>(provider => provider.GetRequiredService<Projector>());
-        return services.AddSingleton<IErasedStore>(provider => provider.GetRequiredService<Projector>());
     }
 }
