@@ -84,7 +84,7 @@ public sealed class HostileQueryTests(QueryApp app) : IClassFixture<QueryApp>
     }
 
     [Fact]
-    public void There_are_200_of_them() => Groups.Sum(group => Of(group.Data).Count).ShouldBeGreaterThanOrEqualTo(200);
+    public void There_are_200_of_them() => Groups.Sum(group => Of(group.Data).Length).ShouldBeGreaterThanOrEqualTo(200);
 
     [Theory]
     [InlineData("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c")]
@@ -98,7 +98,7 @@ public sealed class HostileQueryTests(QueryApp app) : IClassFixture<QueryApp>
         (answer.Status is 504 or 422).ShouldBeTrue(answer.Body);
     }
 
-    private static IReadOnlyList<string> Of(string group) => group switch
+    private static string[] Of(string group) => group switch
     {
         "writes" => s_writes,
         "controls" => s_controls,
