@@ -133,13 +133,13 @@ public sealed class QueryTests(QueryApp app) : IClassFixture<QueryApp>
     [Fact]
     public async Task What_is_not_of_projections_is_not_read()
     {
-        await FillAsync(1);
+        var cursor = await FillAsync(1);
         (await QueryAsync($"SELECT rowid FROM {Table}")).ShouldBeProblem(422, "invalid-sql");
         (await QueryAsync($"SELECT id, id FROM {Table}")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString()!.ShouldContain("Two columns");
         (await QueryAsync("SELECT x'41' AS b")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString()!.ShouldContain("hex()");
         (await QueryAsync("SELECT nil FROM nowhere")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString().ShouldBe("no such table: nowhere");
         (await QueryAsync("SELECT hex(x'41') AS b; -- no more")).ShouldBe(200);
-        (await QueryAsync($"WITH x AS (SELECT id FROM {Table}), unused AS (SELECT 1) SELECT count(*) AS n FROM x, unused JOIN json_each('[1,2]')"))["rows"].GetRawText().ShouldBe("""[{"n":2}]""");
+        (await QueryAsync($"WITH x AS (SELECT id FROM {Table}), unused AS (SELECT 1) SELECT count(*) AS n FROM x, unused JOIN json_each('[1,2]')", "[]", cursor))["rows"].GetRawText().ShouldBe("""[{"n":2}]""");
         (await QueryAsync("SELECT instr('añb', 'b') AS i, replace('aXbX', 'X', 'yy') AS r, instr(NULL, 'a') AS n"))["rows"].GetRawText().ShouldBe("""[{"i":3,"r":"ayybyy","n":null}]""");
     }
 
