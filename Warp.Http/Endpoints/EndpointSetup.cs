@@ -26,7 +26,7 @@ internal static class EndpointSetup
         services.AddSingleton<EntityEndpoints>().AddSingleton<ErasureEndpoints>().AddSingleton<StreamEndpoint>();
         services.AddSingleton<SubscriptionHub>().AddSingleton<SubscribeEndpoints>();
         services.AddSingleton<Expectations>().AddSingleton<DiffEndpoint>().AddSingleton<AggregateEndpoints>().AddSingleton<TryEndpoint>();
-        services.AddSingleton<ProjectionJson>().AddSingleton<ProjectionEndpoints>();
+        services.AddSingleton<ProjectionJson>().AddSingleton<ProjectionEndpoints>().AddSingleton<QueryEndpoint>();
         services.AddSingleton<SagaEndpoints>().AddSingleton<SagaJson>();
         services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>().AddSingleton<VerifyEndpoints>();
         services.AddHostedService<VerifyAtStart>();

@@ -20,7 +20,7 @@ internal static class Problems
     public static Problem EmptyBatch() =>
         new(400, "empty-batch", "The append has no events.", "An append has 1 event or more; the body has none.");
 
-    public static Problem InvalidCursor(string detail) => new(400, "invalid-cursor", "The cursor is not valid.", detail) { ErrorPath = "cursor" };
+    public static Problem InvalidCursor(string detail, string path = "cursor") => new(400, "invalid-cursor", "The cursor is not valid.", detail) { ErrorPath = path };
 
     public static Problem ReservedKind(ReadOnlySpan<byte> kind) =>
         new(403, "reserved-kind", "The kind is reserved.",
@@ -108,6 +108,21 @@ internal static class Problems
         {
             Errors = [.. errors.Select(e => (e.Path, e.ToString()))],
             Extras = [("expression", errors[0].Expression), ("line", (long)errors[0].Line), ("column", (long)errors[0].Column)],
+        };
+
+    public static Problem InvalidSql(string detail) => new(422, "invalid-sql", "The statement is not one that can be asked.", detail) { ErrorPath = "$.sql" };
+
+    public static Problem QueryTimeout(int seconds) =>
+        new(504, "query-timeout", "The query took too long.", $"It ran for {seconds} s, as long as a query may (querySeconds); ask for less, or index what it looks for.");
+
+    public static Problem TooManyQueries(int seconds) =>
+        new(503, "overloaded", "The service takes no more for now.", $"Other queries took all the {seconds} s that this one might run (querySeconds).") { Retryable = true, RetryAfterSeconds = 1 };
+
+    public static Problem ProjectionStale(string required, string reached) =>
+        new(504, "projection-stale", "The wait ended before the projections were far enough.", "What minCursor asks for is not in every table that the statement reads; it is on its way.")
+        {
+            Retryable = true,
+            Extras = [("required", required), ("reached", reached)],
         };
 
     public static Problem WaitTimeout(long required, long reached) =>

@@ -39,6 +39,9 @@ internal sealed partial class ProjectionLoop
     /// <summary>How far that table is; null while there is none.</summary>
     public IReadOnlyList<FeedPlace>? Places => Volatile.Read(ref _live)?.Places;
 
+    /// <summary>The name of that table and how far it is, of one moment; null while there is none.</summary>
+    public (string Table, IReadOnlyList<FeedPlace> Places)? Reached => Volatile.Read(ref _live) is { } live ? (live.Table.Name, live.Places) : null;
+
     public long LagEvents => Volatile.Read(ref _live)?.Behind ?? AppendedPositions();
 
     public double LagSeconds => LagEvents == 0 ? 0 : _context.Time.GetElapsedTime(Volatile.Read(ref _lastCaughtUpAt)).TotalSeconds;

@@ -6,7 +6,8 @@ namespace Warp.Http.Projections;
 /// <remarks>
 /// Any thread; one connection writes, one call after another. WAL, so that queries read beside it. synchronous=NORMAL: a power cut takes the last
 /// transactions, rows and checkpoints together, and the log has them still; only an erasure has to be durable before it is told, which
-/// <see cref="PurgeAsync"/> sees to. Split by role: this file is the connection and the tables, .Apply writes rows, .Read reads them.
+/// <see cref="PurgeAsync"/> sees to. Split by role: this file is the connection and the tables, .Apply writes rows, .Read reads them,
+/// .Query answers strangers.
 /// </remarks>
 internal sealed partial class SqliteProjectionStore(string path) : IProjectionStore
 {
@@ -15,7 +16,7 @@ internal sealed partial class SqliteProjectionStore(string path) : IProjectionSt
 
     private readonly SemaphoreSlim _turn = new(1);
     private SqliteDatabase? _database; // under _turn
-    private bool _isClosed; // under _turn
+    private volatile bool _isClosed; // set under _turn
 
     public string Path => path;
 
@@ -165,6 +166,7 @@ internal sealed partial class SqliteProjectionStore(string path) : IProjectionSt
 
     private void Close()
     {
+        CloseQueries();
         foreach (var statements in _statements.Values) statements.Dispose();
         _statements.Clear();
         _database?.Dispose();
