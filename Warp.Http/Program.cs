@@ -3,6 +3,7 @@ using Warp.Http.Endpoints;
 using Warp.Http.Entities;
 using Warp.Http.Erasure;
 using Warp.Http.Events;
+using Warp.Http.Projections;
 using Warp.Http.Sagas;
 using Warp.Http.Storage;
 
@@ -35,7 +36,8 @@ try
     builder.Services.AddHostedService<BackgroundFolds>();
     builder.Services.AddOptions<SagaOptions>().Bind(builder.Configuration.GetSection(SagaOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
     builder.Services.AddSingleton<SagaService>().AddHostedService<SagaRecovery>();
-    builder.Services.AddSingleton(provider => provider.GetRequiredService<SagaService>().Erasure);
+    builder.Services.AddSingleton<IErasedStore>(provider => provider.GetRequiredService<SagaService>().Erasure);
+    builder.Services.AddProjections(builder.Configuration);
     builder.Services.AddSingleton<EraseService>();
     builder.Services.AddWarpEndpoints(builder.Configuration);
 

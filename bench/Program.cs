@@ -9,6 +9,7 @@ switch (args.FirstOrDefault())
     case "wide": return await WideRun.RunAsync(args);
     case "recovery": return await RecoveryRun.RunAsync(args);
     case "runs": return RunsRun.Run(args);
+    case "projections": return await ProjectionRuns.RunAsync(args);
     default:
         BenchmarkSwitcher.FromAssembly(System.Reflection.Assembly.GetExecutingAssembly()).Run(args);
         return 0;

@@ -27,6 +27,9 @@ public class WarpApp : WebApplicationFactory<Program>
     /// <summary>Looks at nothing: for hostile requests, streams, and whoever wants the bytes.</summary>
     public HttpClient Bare => field ??= CreateDefaultClient();
 
+    /// <summary>A file of its data directory.</summary>
+    public string File(string name) => _directory.File(Path.Combine("data", name));
+
     public Uri Address => Bare.BaseAddress!;
 
     /// <summary>Before the first request only.</summary>

@@ -24,7 +24,7 @@ internal sealed class StoreFixture : IDisposable
         var entities = Options.Create(new EntityOptions { MemoryBytes = memoryBytes, StoreStateEvents = storeStateEvents });
         Registry = new EntityRegistry(Store, Definitions, entities, Options.Create(bounds), clock, NullLogger<EntityRegistry>.Instance);
         Passivation = new Passivation(Registry, clock);
-        Erasure = new EraseService(Registry, Store, new PartyErasure(Registry, Store), clock);
+        Erasure = new EraseService(Registry, Store, [new PartyErasure(Registry, Store)], clock);
     }
 
     public Store Store { get; }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Warp.Http.Events;
+using Warp.Http.Projections;
 using Warp.Http.Sagas;
 using Warp.Http.Subscriptions;
 
@@ -17,6 +18,7 @@ internal static class EndpointSetup
         services.AddSingleton<IValidateOptions<SagaOptions>>(new KnownKeys<SagaOptions>(configuration.GetSection(SagaOptions.Section)));
         services.AddOptions<SubscriptionOptions>().Bind(configuration.GetSection(SubscriptionOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IValidateOptions<SubscriptionOptions>>(new KnownKeys<SubscriptionOptions>(configuration.GetSection(SubscriptionOptions.Section)));
+        services.AddSingleton<IValidateOptions<ProjectionOptions>>(new KnownKeys<ProjectionOptions>(configuration.GetSection(ProjectionOptions.Section)));
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<Limits>>().Value);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton<AggregateNames>().AddSingleton<EntityLookup>().AddSingleton<StateReader>();
@@ -24,6 +26,7 @@ internal static class EndpointSetup
         services.AddSingleton<EntityEndpoints>().AddSingleton<ErasureEndpoints>().AddSingleton<StreamEndpoint>();
         services.AddSingleton<SubscriptionHub>().AddSingleton<SubscribeEndpoints>();
         services.AddSingleton<Expectations>().AddSingleton<DiffEndpoint>().AddSingleton<AggregateEndpoints>().AddSingleton<TryEndpoint>();
+        services.AddSingleton<ProjectionJson>().AddSingleton<ProjectionEndpoints>().AddSingleton<QueryEndpoint>();
         services.AddSingleton<SagaEndpoints>().AddSingleton<SagaJson>();
         services.AddSingleton<InfoEndpoint>().AddSingleton<HealthEndpoints>().AddSingleton<VerifyEndpoints>();
         services.AddHostedService<VerifyAtStart>();
@@ -46,6 +49,7 @@ internal static class EndpointSetup
         app.UseRouting();
         app.MapEntities();
         app.MapAggregates();
+        app.MapProjections();
         app.MapSagas();
         app.MapOperations();
     }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using Warp.Http.Entities;
 using Warp.Http.Events;
+using Warp.Http.Projections;
 using Warp.Http.Sagas;
 
 namespace Warp.Http.Endpoints;
@@ -10,7 +11,8 @@ namespace Warp.Http.Endpoints;
 /// <c>GET /v1/entities/{kind}/{id}/export</c>: everything held about the entity, as it was when the export began. A file that is cut off
 /// lacks the end line, one that was altered fails its hash.
 /// </summary>
-internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, SagaService sagas, TimeProvider clock)
+internal sealed class ExportEndpoint(
+    EntityLookup lookup, StateReader states, Projector projections, SagaService sagas, TimeProvider clock)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -51,7 +53,9 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Sa
             await pages.SendIfLongAsync();
         }
 
-        if (!isNdjson) json.Raw("],\"projections\":[],\"sagas\":["u8);
+        if (!isNdjson) json.Raw("],\"projections\":["u8);
+        await WriteRowsAsync(json, description.Life, pages, isNdjson, context.RequestAborted);
+        if (!isNdjson) json.Raw("],\"sagas\":["u8);
         var isFirst = true;
         await foreach (var (saga, kept) in sagas.StepsOfAsync(actor.Name.Memory, context.RequestAborted))
         {
@@ -108,6 +112,19 @@ internal sealed class ExportEndpoint(EntityLookup lookup, StateReader states, Sa
         json.Raw(",\"problem\":"u8);
         ProblemWriter.WriteJson(json, problem!, context);
         json.Raw((byte)'}');
+    }
+
+    private async ValueTask WriteRowsAsync(JsonBuffer json, Life life, EventPages pages, bool isNdjson, CancellationToken cancellation)
+    {
+        var isFirst = true;
+        await foreach (var (table, row) in projections.ReadRowsAsync(life, cancellation))
+        {
+            if (!isNdjson && !isFirst) json.Raw((byte)',');
+            isFirst = false;
+            ProjectionJson.Write(json, table, row);
+            if (isNdjson) json.Raw((byte)'\n');
+            await pages.SendIfLongAsync();
+        }
     }
 
     private static void WriteEnd(JsonBuffer json, long events, IncrementalHash hash)

@@ -1,11 +1,12 @@
 using Warp.Http.Events;
+using Warp.Http.Projections;
 using Warp.Http.Sagas;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
 
 /// <summary><c>/health/live</c> (the process answers) and <c>/health/ready</c> (it takes appends and reads).</summary>
-internal sealed class HealthEndpoints(Store store, SagaService sagas)
+internal sealed class HealthEndpoints(Store store, Projector projector, SagaService sagas)
 {
     public static Task LiveAsync(HttpContext context)
     {
@@ -17,7 +18,7 @@ internal sealed class HealthEndpoints(Store store, SagaService sagas)
 
     public Task ReadyAsync(HttpContext context)
     {
-        List<string> parts = [.. store.Troubles];
+        List<string> parts = [.. store.Troubles, .. projector.Troubles];
         if (sagas.Trouble is { } stuck) parts.Add(stuck);
         if (!store.IsServing)
         {

@@ -7,6 +7,7 @@ internal static class MediaTypes
 {
     public const string Json = "application/json";
     public const string Ndjson = "application/x-ndjson";
+    public const string Csv = "text/csv";
     public const string EventStream = "text/event-stream";
 
     /// <summary>Judges Content-Type and Content-Encoding of an append. A body without Content-Type is taken as JSON.</summary>

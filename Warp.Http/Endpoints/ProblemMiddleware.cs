@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Connections;
 using Warp.Http.Aggregates;
+using Warp.Http.Projections;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
@@ -51,6 +52,7 @@ internal sealed partial class ProblemMiddleware(RequestDelegate next, ILogger<Pr
         BadHttpRequestException bad => new Problem(bad.StatusCode, "invalid-request", "The request is not valid.", bad.Message),
         DamagedDataException => Problems.ShardUnavailable("The files that hold this data are damaged, and it is out of service; /health/ready says which. Whether a write was stored is not known."),
         ShardUnavailableException { IsTransient: false } => Problems.ShardUnavailable("What holds this data is out of service; /health/ready says why. Whether a write was stored is not known."),
+        ProjectionStoreException => Problems.ProjectionStoreUnavailable(),
         ShardUnavailableException or StorageException or DefinitionStoreException => Problems.ShardUnavailable("What holds this data can't be read or written now. Whether a write was stored is not known."),
         OperationCanceledException => Problems.ShuttingDown(),
         _ => Problems.Internal(),

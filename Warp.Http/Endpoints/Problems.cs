@@ -20,7 +20,7 @@ internal static class Problems
     public static Problem EmptyBatch() =>
         new(400, "empty-batch", "The append has no events.", "An append has 1 event or more; the body has none.");
 
-    public static Problem InvalidCursor(string detail) => new(400, "invalid-cursor", "The cursor is not valid.", detail) { ErrorPath = "cursor" };
+    public static Problem InvalidCursor(string detail, string path = "cursor") => new(400, "invalid-cursor", "The cursor is not valid.", detail) { ErrorPath = path };
 
     public static Problem ReservedKind(ReadOnlySpan<byte> kind) =>
         new(403, "reserved-kind", "The kind is reserved.",
@@ -33,6 +33,12 @@ internal static class Problems
 
     public static Problem AggregateNotDefined(string aggregate) =>
         new(404, "aggregate-not-found", "There is no such aggregate.", $"\"{aggregate}\" is not defined.");
+
+    public static Problem ProjectionNotFound(string projection) =>
+        new(404, "projection-not-found", "There is no such projection.", $"\"{projection}\" is not defined.");
+
+    /// <param name="detail">Whose it is.</param>
+    public static Problem AlreadyExists(string detail) => new(409, "already-exists", "The name is taken.", detail);
 
     public static Problem AggregateInUse(string aggregate, IReadOnlyList<string> users) =>
         new(409, "in-use", "The aggregate is in use.", $"\"{aggregate}\" is used by {string.Join(", ", users)}; delete that first.") { Extras = [("users", users)] };
@@ -104,6 +110,21 @@ internal static class Problems
             Extras = [("expression", errors[0].Expression), ("line", (long)errors[0].Line), ("column", (long)errors[0].Column)],
         };
 
+    public static Problem InvalidSql(string detail) => new(422, "invalid-sql", "The statement is not one that can be asked.", detail) { ErrorPath = "$.sql" };
+
+    public static Problem QueryTimeout(int seconds) =>
+        new(504, "query-timeout", "The query took too long.", $"It ran for {seconds} s, as long as a query may (querySeconds); ask for less, or index what it looks for.");
+
+    public static Problem TooManyQueries(int seconds) =>
+        new(503, "overloaded", "The service takes no more for now.", $"Other queries took all the {seconds} s that this one might run (querySeconds).") { Retryable = true, RetryAfterSeconds = 1 };
+
+    public static Problem ProjectionStale(string required, string reached) =>
+        new(504, "projection-stale", "The wait ended before the projections were far enough.", "What minCursor asks for is not in every table that the statement reads; it is on its way.")
+        {
+            Retryable = true,
+            Extras = [("required", required), ("reached", reached)],
+        };
+
     public static Problem WaitTimeout(long required, long reached) =>
         new(504, "wait-timeout", "The wait ended before the seq was reached.",
             string.Create(CultureInfo.InvariantCulture, $"The entity is at seq {reached}; seq {required} was waited for."))
@@ -114,6 +135,14 @@ internal static class Problems
 
     public static Problem ShardUnavailable(string detail) =>
         new(503, "shard-unavailable", "This part of the store is out of service.", detail) { Retryable = true, RetryAfterSeconds = 5 };
+
+    public static Problem ProjectionStoreUnavailable() =>
+        new(503, "projection-store-unavailable", "The store of projections is out of service.",
+            "The tables of projections can't be read or written now; appends and states are served. Whether a change was made is not known; ask again.")
+        {
+            Retryable = true,
+            RetryAfterSeconds = 5,
+        };
 
     public static Problem RequestTimeout(string detail) =>
         new(408, "request-timeout", "The request did not arrive in time.", detail) { Retryable = true };

@@ -56,6 +56,9 @@ internal sealed partial class StateFold
     /// <summary>A defined aggregate has its initial state before any event; an undefined one exists through its events.</summary>
     public bool Exists => _entry is not null || _hasEvents;
 
+    /// <summary>True if the entity has an event of the aggregate.</summary>
+    public bool HasEvents => _hasEvents;
+
     public long Bytes => BaseBytes + _state.SizeEstimate;
 
     /// <summary>True if these definitions fold as the ones it was made with.</summary>

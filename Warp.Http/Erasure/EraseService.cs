@@ -1,14 +1,16 @@
 using Warp.Http.Entities;
-using Warp.Http.Sagas;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Erasure;
 
 /// <summary>Erases entities (GDPR Art. 17): fences the life in its own log, then follows its removal from every store.</summary>
-public sealed class EraseService(EntityRegistry registry, Store store, PartyErasure parties, TimeProvider time)
+/// <param name="others">The stores beside the log.</param>
+public sealed class EraseService(EntityRegistry registry, Store store, IEnumerable<IErasedStore> others, TimeProvider time)
 {
     /// <summary>How long a caller waits for the files to be clean before it is told that this goes on in the background.</summary>
     private static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(10);
+
+    private readonly IErasedStore[] _others = [.. others];
 
     /// <summary>Erases the entity, or finds the receipt of its earlier erasure; null: it is named nowhere.</summary>
     /// <exception cref="ShardUnavailableException">The shard could not take the fence; asking again tells whether it did.</exception>
@@ -27,7 +29,8 @@ public sealed class EraseService(EntityRegistry registry, Store store, PartyEras
         if (!shard.Tombstones.TryFind(receiptId, out var tombstone)) return null;
         try
         {
-            await Task.WhenAll(shard.Tombstones.WhenComplete(receiptId), parties.EraseAsync(shard.Index, tombstone, cancellation)).WaitAsync(WaitMax, time, cancellation);
+            var everywhere = _others.Select(other => other.EraseAsync(shard.Index, tombstone, cancellation)).Prepend(shard.Tombstones.WhenComplete(receiptId));
+            await Task.WhenAll(everywhere).WaitAsync(WaitMax, time, cancellation);
         }
         catch (Exception e) when (e is TimeoutException or ShardUnavailableException)
         {
@@ -48,21 +51,23 @@ public sealed class EraseService(EntityRegistry registry, Store store, PartyEras
 
     private async ValueTask<EraseReceipt> ReceiptOfAsync(int shard, Tombstone tombstone, CancellationToken cancellation)
     {
-        var sagas = await parties.DescribeAsync(shard, tombstone, cancellation);
-        return new EraseReceipt(
-            tombstone.ReceiptId.ToString("N"),
-            tombstone.ErasedAtMs,
-            tombstone.Events,
-            new Dictionary<string, string>(StringComparer.Ordinal)
-            {
-                ["log"] = tombstone.Complete ? "erased" : "erasing",
-                ["keys"] = "none",
-                ["snapshots"] = "none",
-                ["projections"] = "none",
-                ["sagas"] = sagas,
-                ["subscriptions"] = "closed",
-            },
-            tombstone.Complete && sagas is not "erasing",
-            DestroyKeyBackupsBeforeMs: null);
+        var stores = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["log"] = tombstone.Complete ? "erased" : "erasing",
+            ["keys"] = "none",
+            ["snapshots"] = "none",
+            ["projections"] = "none",
+            ["sagas"] = "none",
+            ["subscriptions"] = "closed",
+        };
+        var isComplete = tombstone.Complete;
+        foreach (var other in _others)
+        {
+            var state = await other.DescribeAsync(shard, tombstone, cancellation);
+            stores[other.Name] = state;
+            isComplete &= state is not "erasing";
+        }
+
+        return new EraseReceipt(tombstone.ReceiptId.ToString("N"), tombstone.ErasedAtMs, tombstone.Events, stores, isComplete, DestroyKeyBackupsBeforeMs: null);
     }
 }

@@ -9,14 +9,17 @@ namespace Warp.Http.Sagas;
 /// A companion's name follows from the tombstone. So an erasure that a crash interrupted between the two fences is made up for at the next start,
 /// from the tombstones alone.
 /// </remarks>
-public sealed class PartyErasure(EntityRegistry registry, Store store)
+public sealed class PartyErasure(EntityRegistry registry, Store store) : IErasedStore
 {
     private const int TombstonesPerTurn = 1000;
 
     private readonly ConcurrentQueue<(int Shard, Tombstone Tombstone)> _pending = new();
 
+    /// <inheritdoc/>
+    public string Name => "sagas";
+
     /// <summary>Fences the companions of an erased party and follows them to the end. A shard that is out of service is tried again in the background.</summary>
-    internal async Task EraseAsync(int shard, Tombstone tombstone, CancellationToken cancellation)
+    public async Task EraseAsync(int shard, Tombstone tombstone, CancellationToken cancellation)
     {
         try
         {
@@ -45,7 +48,7 @@ public sealed class PartyErasure(EntityRegistry registry, Store store)
     }
 
     /// <summary>How far it is, in the words of a receipt: <c>none</c>, <c>erasing</c> or <c>erased</c>.</summary>
-    internal async ValueTask<string> DescribeAsync(int shard, Tombstone tombstone, CancellationToken cancellation)
+    public async ValueTask<string> DescribeAsync(int shard, Tombstone tombstone, CancellationToken cancellation)
     {
         var described = "none";
         foreach (var companion in CompanionsOf(shard, tombstone))

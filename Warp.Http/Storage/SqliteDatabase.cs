@@ -20,6 +20,9 @@ internal sealed class SqliteDatabase : IDisposable
 
     public string Path { get; }
 
+    /// <summary>Rows that the last INSERT, UPDATE or DELETE changed.</summary>
+    public int Changes => raw.sqlite3_changes(Handle);
+
     internal sqlite3 Handle { get; }
 
     private string FileName => System.IO.Path.GetFileName(Path).Replace("?immutable=1", "", StringComparison.Ordinal);

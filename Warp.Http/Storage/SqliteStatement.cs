@@ -25,6 +25,20 @@ internal sealed class SqliteStatement(SqliteDatabase database, sqlite3_stmt hand
         return this;
     }
 
+    public SqliteStatement Bind(int parameter, double value)
+    {
+        database.Check(raw.sqlite3_bind_double(handle, parameter, value), "bind");
+        return this;
+    }
+
+    /// <summary>Binds UTF-8 as a text.</summary>
+    public SqliteStatement BindText(int parameter, ReadOnlySpan<byte> utf8)
+    {
+        // A null pointer would bind NULL; an empty text is a value.
+        database.Check(utf8.IsEmpty ? raw.sqlite3_bind_text(handle, parameter, "") : raw.sqlite3_bind_text(handle, parameter, utf8), "bind");
+        return this;
+    }
+
     public SqliteStatement BindNull(int parameter)
     {
         database.Check(raw.sqlite3_bind_null(handle, parameter), "bind");
@@ -53,6 +67,11 @@ internal sealed class SqliteStatement(SqliteDatabase database, sqlite3_stmt hand
 
     /// <summary>Valid until the next step or reset.</summary>
     public ReadOnlySpan<byte> Blob(int column) => raw.sqlite3_column_blob(handle, column);
+
+    public double Real(int column) => raw.sqlite3_column_double(handle, column);
+
+    /// <summary>One of SQLite's codes, as <see cref="raw.SQLITE_INTEGER"/>.</summary>
+    public int Type(int column) => raw.sqlite3_column_type(handle, column);
 
     public string Text(int column) => raw.sqlite3_column_text(handle, column).utf8_to_string();
 
