@@ -78,6 +78,7 @@ public sealed class SseParsingTests(WarpApp app) : IClassFixture<WarpApp>
 
         var start = new ProcessStartInfo("node", [Path.Combine(directory, "digest.js"), new Uri(app.Address, "/v1/entities/sse/npm/subscribe?from=1").ToString()])
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };

@@ -17,6 +17,7 @@ internal sealed class Faults(Func<AppendCommand, ValueTask<AppendOutcome>> appen
     private int _failed;
     private int _inFlight;
     private byte[]? _refused;
+    private byte[]? _lost;
 
     /// <summary>Appends so far.</summary>
     public int Sent => Volatile.Read(ref _sent);
@@ -32,6 +33,9 @@ internal sealed class Faults(Func<AppendCommand, ValueTask<AppendOutcome>> appen
     /// <summary>The entity's mailbox is full for good.</summary>
     public void RefuseEntity(string entity) => _refused = Encoding.UTF8.GetBytes(entity);
 
+    /// <summary>Appends of this type are neither stored nor answered; the process goes on beside them.</summary>
+    public void LoseType(string type) => _lost = Encoding.UTF8.GetBytes(type);
+
     /// <summary>The process ends at its append of this number, from 0.</summary>
     /// <param name="isStored">Whether that append is stored all the same.</param>
     public void CrashAt(int append, bool isStored) => (_left, _isLastStored) = (append, isStored);
@@ -43,7 +47,7 @@ internal sealed class Faults(Func<AppendCommand, ValueTask<AppendOutcome>> appen
     {
         Interlocked.Increment(ref _sent);
         var left = Interlocked.Decrement(ref _left);
-        if (left < -1 || (left == -1 && !_isLastStored)) await new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously).Task;
+        if (left < -1 || (left == -1 && !_isLastStored) || IsLost(command)) await new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously).Task;
         if (_refused is not null && command.Entity.SequenceEqual(_refused)) return new AppendOutcome(AppendStatus.MailboxFull);
         if (Draw() is { } failure)
         {
@@ -55,6 +59,12 @@ internal sealed class Faults(Func<AppendCommand, ValueTask<AppendOutcome>> appen
         var outcome = await SendAsync(command);
         if (left == -1) await new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously).Task;
         return outcome;
+    }
+
+    private bool IsLost(AppendCommand command)
+    {
+        var first = command.Body;
+        return _lost is not null && EventRecord.Read(ref first).Type.SequenceEqual(_lost);
     }
 
     private async ValueTask<AppendOutcome> SendAsync(AppendCommand command)

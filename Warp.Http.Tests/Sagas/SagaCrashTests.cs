@@ -114,6 +114,29 @@ public sealed class SagaCrashTests : IDisposable
         (await bank.AuditAsync(["user/a", "user/b"])).ShouldBeEmpty();
     }
 
+    /// <summary>A step's entry is not awaited before the next action is sent: another shard, or a commit that failed between the two, may lose it alone.</summary>
+    [Fact]
+    public async Task An_action_is_undone_though_its_time_is_over_and_the_entry_of_the_step_before_is_lost()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow()); // the store, which says when the saga began, goes by the real clock
+        using var bank = new SagaBank(_directory.File("data"), time: time);
+        await bank.Sagas.RecoverAsync(CancellationToken.None);
+        var accounts = new[] { "user/a", "user/b", "user/c" };
+        foreach (var account in accounts) await bank.CreditAsync(account, 10);
+        bank.Faults.LoseType("StepDone");
+        var steps = new[] { SagaBank.Debit("user/a", 1), SagaBank.Debit("user/b", 2), SagaBank.Credit("user/c", 3) };
+        _ = bank.Sagas.StartAsync("late", steps, TimeSpan.FromSeconds(30), wait: true).AsTask(); // its process never learns how it ended
+        await Eventually.BecomesTrueAsync("the second action is stored", async () => await bank.BalanceAsync("user/b") == 8, TimeSpan.FromSeconds(60));
+        await bank.Faults.QuietAsync();
+
+        bank.Restart();
+        time.Advance(TimeSpan.FromSeconds(31));
+        await bank.RecoverAsync();
+
+        (await bank.AuditAsync(accounts)).ShouldBeEmpty();
+        foreach (var account in accounts) (await bank.BalanceAsync(account)).ShouldBe(10);
+    }
+
     [Fact]
     public async Task More_sagas_than_may_run_at_once_are_refused_and_one_that_runs_is_joined()
     {

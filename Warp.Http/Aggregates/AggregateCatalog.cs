@@ -174,7 +174,8 @@ public sealed partial class AggregateCatalog : IDisposable
         var (stored, createdAtMs) = row;
         var definition = AggregateDefinition.Parse(stored.Body, StoredLimits, out var errors)
             ?? throw new DefinitionStoreException(
-                $"Version {stored.Version} of {stored.Name} in {_path} is no definition: {errors[0].Path}: {errors[0]}") { IsDamage = true };
+                $"Version {stored.Version} of {stored.Name} in {_path} is no definition: {errors[0].Path}: {errors[0]}")
+            { IsDamage = true };
         return new AggregateEntry(stored.Name, stored.Version, definition, createdAtMs, stored.WrittenAtMs);
     }));
 

@@ -17,7 +17,8 @@ public sealed class DefinitionStoreException : Exception
     public bool IsDamage { get; internal init; }
 
     internal static DefinitionStoreException Damaged(string path, Exception? inner = null) => new(
-        $"The file {path} is damaged or not a file of definitions; restore it from a backup, or remove it and define the aggregates again.", inner) { IsDamage = true };
+        $"The file {path} is damaged or not a file of definitions; restore it from a backup, or remove it and define the aggregates again.", inner)
+    { IsDamage = true };
 
     internal static DefinitionStoreException Of(string path, SqliteException e) => e.SqliteErrorCode switch
     {

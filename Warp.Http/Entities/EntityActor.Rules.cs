@@ -112,5 +112,6 @@ public sealed partial class EntityActor
     }
 
     private FoldFailure Ambiguous(IReadOnlyList<string> names) => new(
-        _lastSeq, null, 0, 0, $"The aggregates {string.Join(" and ", names)} both claim the kind {Encoding.UTF8.GetString(Name.Kind)} as default; name one.") { IsOfRule = true };
+        _lastSeq, null, 0, 0, $"The aggregates {string.Join(" and ", names)} both claim the kind {Encoding.UTF8.GetString(Name.Kind)} as default; name one.")
+    { IsOfRule = true };
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using System.Runtime.CompilerServices;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Entities;
@@ -14,23 +13,16 @@ internal static class EntityMetrics
     public static readonly Histogram<long> MailboxDepth = StorageMetrics.Meter.CreateHistogram<long>(
         "warp_mailbox_depth", "{command}", "Commands that a mailbox's drainer found waiting.");
 
-    private static readonly ConditionalWeakTable<EntityRegistry, object> Registries = [];
+    private static readonly Watched<EntityRegistry> s_registries = new();
 
     static EntityMetrics()
     {
-        StorageMetrics.Meter.CreateObservableGauge("warp_actors_live", () => Sum(r => r.Live), "{actor}", "Actors in memory.");
-        StorageMetrics.Meter.CreateObservableGauge("warp_actor_bytes", () => Sum(r => r.Bytes), "By", "Estimated bytes of live actors with their states, rendered answers and ids.");
+        StorageMetrics.Meter.CreateObservableGauge("warp_actors_live", () => s_registries.Sum(r => r.Live), "{actor}", "Actors in memory.");
         StorageMetrics.Meter.CreateObservableGauge(
-            "warp_memory_budget_bytes", () => Sum(r => r.Options.MemoryBytes), "By", "What warp_actor_bytes is held under (Warp:Entities:MemoryBytes).");
+            "warp_actor_bytes", () => s_registries.Sum(r => r.Bytes), "By", "Estimated bytes of live actors with their states, rendered answers and ids.");
+        StorageMetrics.Meter.CreateObservableGauge(
+            "warp_memory_budget_bytes", () => s_registries.Sum(r => r.Options.MemoryBytes), "By", "What warp_actor_bytes is held under (Warp:Entities:MemoryBytes).");
     }
 
-    /// <summary>Gauges look at it from now on, and hold it no longer than others do: an instrument can't be taken off its meter.</summary>
-    public static void Opened(EntityRegistry registry) => Registries.Add(registry, registry);
-
-    private static long Sum(Func<EntityRegistry, long> of)
-    {
-        long sum = 0;
-        foreach (var (registry, _) in Registries) sum += of(registry);
-        return sum;
-    }
+    public static void Opened(EntityRegistry registry) => s_registries.Add(registry);
 }

@@ -12,5 +12,15 @@ internal static class SagaMetrics
 
     private static readonly Counter<long> s_ended = StorageMetrics.Meter.CreateCounter<long>("warp_sagas_ended", "{saga}", "Sagas that ended, by result.");
 
+    private static readonly Watched<SagaService> s_services = new();
+
+    static SagaMetrics()
+    {
+        StorageMetrics.Meter.CreateObservableGauge("warp_sagas_in_flight", () => s_services.Sum(s => s.InFlight), "{saga}", "Sagas that run.");
+        StorageMetrics.Meter.CreateObservableGauge("warp_sagas_stuck", () => s_services.Sum(s => s.Open.Stuck), "{saga}", "Sagas that wait for a person.");
+    }
+
+    public static void Opened(SagaService service) => s_services.Add(service);
+
     public static void Ended(SagaResult result) => s_ended.Add(1, new KeyValuePair<string, object?>("result", LogFormat.NameOf(result)));
 }

@@ -22,7 +22,7 @@ internal sealed class SagaRun(SagaState saga, SagaLog log, Parties parties, Step
         try
         {
             _mayBeSent = isResumed;
-            if (saga.Result == SagaResult.Running) await ActAsync();
+            if (saga.Result == SagaResult.Running) await ActAsync(isResumed);
             if (saga.Result == SagaResult.Compensating) await CompensateAsync();
         }
         finally
@@ -31,13 +31,13 @@ internal sealed class SagaRun(SagaState saga, SagaLog log, Parties parties, Step
         }
     }
 
-    private async Task ActAsync()
+    private async Task ActAsync(bool isResumed)
     {
         for (var i = 0; i < saga.Steps.Length; i++)
         {
             if (saga.Steps[i].Status == StepStatus.Done) continue;
             var outcome = await SendActionAsync(i);
-            _mayBeSent = false;
+            _mayBeSent = isResumed; // the entry of a step is not awaited: the run before may have been one step further than its log
             if (!SagaAppends.IsStored(outcome.Status))
             {
                 await RefuseAsync(i, outcome);

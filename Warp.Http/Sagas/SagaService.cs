@@ -47,8 +47,7 @@ public sealed partial class SagaService : IDisposable
         Parties = new Parties(registry, store, _appends, _never);
         Erasure = new PartyErasure(registry, store);
         Open = new OpenSagas(registry, store.Shards, _appends, time, _stopping.Token);
-        StorageMetrics.Meter.CreateObservableGauge("warp_sagas_in_flight", () => Volatile.Read(ref _inFlight), "{saga}", "Sagas that run.");
-        StorageMetrics.Meter.CreateObservableGauge("warp_sagas_stuck", () => Open.Stuck, "{saga}", "Sagas that wait for a person.");
+        SagaMetrics.Opened(this);
     }
 
     /// <summary>What is to be told to whoever looks after the service; null = nothing.</summary>
@@ -58,6 +57,8 @@ public sealed partial class SagaService : IDisposable
 
     /// <summary>Sagas that may run at once.</summary>
     internal int InFlightMax => _options.InFlight;
+
+    internal int InFlight => Volatile.Read(ref _inFlight);
 
     /// <summary>Conditions of steps, compiled when they are asked for and used again when they are judged.</summary>
     internal ConditionCache Conditions { get; }
