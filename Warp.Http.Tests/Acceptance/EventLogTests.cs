@@ -27,6 +27,12 @@ public sealed class EventLogTests(ITestOutputHelper output)
            "activities":"state.activities.put(event.type, event.type in state.activities ? state.activities[event.type] + 1 : 1)"}}}
         """;
 
+    private const string TableDefinition =
+        """
+        {"kind":"KIND","aggregate":"Case-KIND","table":"TABLE","types":{"duration":"REAL"},
+         "columns":{"id":"entity.id","team":"state.group","duration":"state.duration","events":"state.count"}}
+        """;
+
     [Fact]
     public async Task The_sample_log_comes_out_as_it_went_in()
     {
@@ -54,10 +60,11 @@ public sealed class EventLogTests(ITestOutputHelper output)
         using var data = new TempDirectory("log");
         await using var service = await WarpProcess.StartAsync(new WarpProcessOptions(data.Path), cancel);
         var sent = log.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!.AsObject()).ToList();
-        foreach (var kind in sent.Select(e => KindOf((string)e["entity"]!)).Distinct(StringComparer.Ordinal))
+        var kinds = sent.Select(e => KindOf((string)e["entity"]!)).Distinct(StringComparer.Ordinal).ToList();
+        foreach (var (kind, i) in kinds.Select((kind, i) => (kind, i)))
         {
-            using var definition = new StringContent(CaseDefinition.Replace("KIND", kind, StringComparison.Ordinal), Encoding.UTF8, "application/json");
-            (await service.Client.PutAsync($"/v1/aggregates/Case-{kind}", definition, cancel)).EnsureSuccessStatusCode();
+            await PutAsync(service.Client, $"/v1/aggregates/Case-{kind}", CaseDefinition.Replace("KIND", kind, StringComparison.Ordinal), cancel);
+            await PutAsync(service.Client, $"/v1/projections/cases-{i}", TableDefinition.Replace("KIND", kind, StringComparison.Ordinal).Replace("TABLE", $"cases_{i}", StringComparison.Ordinal), cancel);
         }
 
         var replies = await SendAsync(service.Client, log, cancel);
@@ -76,6 +83,8 @@ public sealed class EventLogTests(ITestOutputHelper output)
             await CheckCaseAsync(service.Client, entity.Key, [.. entity], cancel);
         }
 
+        foreach (var (kind, i) in kinds.Select((kind, i) => (kind, i)))
+            await CheckTableAsync(service.Client, $"cases_{i}", [.. sent.Where(e => KindOf((string)e["entity"]!) == kind)], cancel);
         output.WriteLine($"{sent.Count} events of {expectedSeqs.Count} entities");
     }
 
@@ -121,6 +130,44 @@ public sealed class EventLogTests(ITestOutputHelper output)
         };
         JsonEquality.AreEqual(Encoding.UTF8.GetBytes(state.ToJsonString()), Encoding.UTF8.GetBytes(expected.ToJsonString()))
             .ShouldBeTrue($"{entity}: {state.ToJsonString()} is not {expected.ToJsonString()}");
+    }
+
+    /// <summary>How many cases each group has, and the ten longest: asked by SQL, and counted here.</summary>
+    private static async Task CheckTableAsync(HttpClient client, string table, List<JsonObject> sent, CancellationToken cancel)
+    {
+        await Eventually.BecomesTrueAsync(
+            "the table has every event", async () => await QueryAsync(client, $"SELECT sum(events) AS n FROM {table}", cancel) == $$"""[{"n":{{sent.Count}}}]""", TimeSpan.FromSeconds(60), cancel);
+        var cases = sent.GroupBy(e => (string)e["entity"]!, StringComparer.Ordinal).Select(entity =>
+        {
+            var times = entity.Select(e => DateTimeOffset.Parse((string)e["occurredAt"]!, CultureInfo.InvariantCulture)).ToList();
+            return (Id: entity.Key[(entity.Key.IndexOf('/') + 1)..],
+                Team: entity.Select(e => (string?)e["payload"]?["org:group"]).LastOrDefault(group => group is not null),
+                Duration: (double)((times[^1] - times[0]).Ticks / (decimal)TimeSpan.TicksPerSecond));
+        }).ToList();
+
+        var teams = cases.GroupBy(c => c.Team, StringComparer.Ordinal).OrderByDescending(team => team.Count()).ThenBy(team => team.Key, StringComparer.Ordinal)
+            .Select(team => new JsonObject { ["team"] = team.Key, ["n"] = team.Count() });
+        JsonNode.DeepEquals(
+            JsonNode.Parse(await QueryAsync(client, $"SELECT team, count(*) AS n FROM {table} GROUP BY team ORDER BY n DESC, team", cancel)), new JsonArray([.. teams]))
+            .ShouldBeTrue($"cases per group in {table}");
+        var longest = JsonNode.Parse(await QueryAsync(client, $"SELECT id, duration FROM {table} ORDER BY duration DESC, id LIMIT 10", cancel))!.AsArray();
+        longest.Select(row => ((string)row!["id"]!, (double)row["duration"]!))
+            .ShouldBe(cases.OrderByDescending(c => c.Duration).ThenBy(c => c.Id, StringComparer.Ordinal).Take(10).Select(c => (c.Id, c.Duration)));
+    }
+
+    private static async Task<string> QueryAsync(HttpClient client, string sql, CancellationToken cancel)
+    {
+        using var body = new StringContent(new JsonObject { ["sql"] = sql }.ToJsonString(), Encoding.UTF8, "application/json");
+        using var answer = await client.PostAsync("/v1/query", body, cancel);
+        var text = await answer.Content.ReadAsStringAsync(cancel);
+        answer.IsSuccessStatusCode.ShouldBeTrue(text);
+        return JsonNode.Parse(text)!["rows"]!.ToJsonString();
+    }
+
+    private static async Task PutAsync(HttpClient client, string path, string json, CancellationToken cancel)
+    {
+        using var body = new StringContent(json, Encoding.UTF8, "application/json");
+        (await client.PutAsync(path, body, cancel)).EnsureSuccessStatusCode();
     }
 
     private static string KindOf(string entity) => entity[..entity.IndexOf('/')];

@@ -84,12 +84,12 @@ public sealed class AggregateModelTests : IDisposable
     /// <summary>Defects of the service that the comparison must notice: they are in what is stored of states, which no answer shows.</summary>
     [Theory]
     [InlineData("a state that another definition folded is taken")]
-    [InlineData("a stored state is taken for one of a later seq")]
+    [InlineData("a stored state is taken for one of an earlier seq")]
     public async Task A_defect_in_stored_states_is_noticed(string defect)
     {
         using var mutant = AssemblyMutant.OfService();
         if (defect.StartsWith("a state", StringComparison.Ordinal)) mutant.MakeBodyReturn("Warp.Http.Entities.StateFold", "FingerprintOf", 1L);
-        else mutant.OffBy("Warp.Http.Entities.StateFold", "Restore", "get_Seq", 1);
+        else mutant.OffBy("Warp.Http.Entities.StateFold", "Restore", "get_Seq", -1);
         (await TestsUnderMutant.PassesAsync(mutant, $"*{nameof(States_and_refusals_are_those_of_a_plain_interpreter)}")).ShouldBeFalse("the test passes with the defect");
     }
 

@@ -79,6 +79,7 @@ public sealed class GrowthTests : IDisposable
     {
         if (step is StoreStep.Merging or StoreStep.Verifying) return; // too often; what they write is seen at the next step
         if (step == StoreStep.Merged) _merges++;
+        if (Thread.CurrentThread.Name?.StartsWith("warp-", StringComparison.Ordinal) != true) return; // what others wrote before was not for this store
         foreach (var line in File.ReadLines(OwnIo))
             if (line.StartsWith("wchar: ", StringComparison.Ordinal)) _written[Environment.CurrentManagedThreadId] = long.Parse(line["wchar: ".Length..], CultureInfo.InvariantCulture);
     }

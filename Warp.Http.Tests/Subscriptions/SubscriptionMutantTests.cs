@@ -5,6 +5,8 @@ namespace Warp.Http.Tests.Subscriptions;
 /// <summary>Defects at the seam between disk and tail that the tests of disconnecting readers must notice.</summary>
 public sealed class SubscriptionMutantTests
 {
+    private const int RunsMax = 6;
+
     private const string Disconnects = "*Whoever_leaves_and_comes_back_gets_every_event_once_and_in_order";
 
     [Fact]
@@ -19,10 +21,13 @@ public sealed class SubscriptionMutantTests
     public async Task A_subscriber_that_goes_on_live_after_it_lagged_is_noticed() => await IsNoticedAsync(
         mutant => mutant.MakeBodyReturn("Warp.Http.Subscriptions.Subscriber", "BecomeLagging", false));
 
+    /// <summary>Where a reader stands when it is cut is left to chance, so one run may miss a defect.</summary>
     private static async Task IsNoticedAsync(Action<AssemblyMutant> edit)
     {
         using var mutant = AssemblyMutant.OfService();
         edit(mutant);
-        (await TestsUnderMutant.PassesAsync(mutant, Disconnects)).ShouldBeFalse("the test passes with the defect");
+        for (var run = 0; run < RunsMax; run++)
+            if (!await TestsUnderMutant.PassesAsync(mutant, Disconnects)) return;
+        Assert.Fail($"The test passes {RunsMax} times with the defect.");
     }
 }

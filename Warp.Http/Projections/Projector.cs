@@ -74,20 +74,8 @@ internal sealed partial class Projector : IHostedService, IErasedStore, IAggrega
         }
     }
 
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        await _changing.WaitAsync(cancellationToken);
-        try
-        {
-            _isStarted = false;
-            ProjectionMetrics.Stopped(this);
-            await Task.WhenAll(_loops.Values.Select(loop => loop.StopAsync()));
-        }
-        finally
-        {
-            _changing.Release();
-        }
-    }
+    /// <remarks>A host may stop what its container has disposed already.</remarks>
+    public Task StopAsync(CancellationToken cancellationToken) => Volatile.Read(ref _isDisposed) != 0 ? Task.CompletedTask : StopLoopsAsync(cancellationToken);
 
     /// <summary>Defines a projection or replaces its definition; on return it is durable, and its table is begun unless something keeps it from that.</summary>
     /// <param name="name">A name that <see cref="ProjectionCatalog.NameError"/> accepts.</param>
@@ -154,11 +142,26 @@ internal sealed partial class Projector : IHostedService, IErasedStore, IAggrega
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
-        await StopAsync(CancellationToken.None);
+        await StopLoopsAsync(CancellationToken.None);
         foreach (var loop in _loops.Values) loop.Dispose();
         _changing.Dispose();
         _thread.Dispose();
         _catalog.Dispose();
+    }
+
+    private async Task StopLoopsAsync(CancellationToken cancellationToken)
+    {
+        await _changing.WaitAsync(cancellationToken);
+        try
+        {
+            _isStarted = false;
+            ProjectionMetrics.Stopped(this);
+            await Task.WhenAll(_loops.Values.Select(loop => loop.StopAsync()));
+        }
+        finally
+        {
+            _changing.Release();
+        }
     }
 
     /// <summary>Whose a table's name is, if it is not this projection's.</summary>
