@@ -3,6 +3,7 @@ using Warp.Http.Tests.Support;
 
 namespace Warp.Http.Tests.Storage;
 
+[Collection(RecoveryTests.Name)] // a mutant in this process has a file system and a meter of the same names
 public sealed class RunMergeTests : IDisposable
 {
     private const int MutantRoundsMax = 10;
