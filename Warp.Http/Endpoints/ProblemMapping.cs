@@ -60,7 +60,7 @@ internal static class ProblemMapping
         var seq = expected.Seq?.ToString(CultureInfo.InvariantCulture);
         var detail = expected.Life is { } life && life != outcome.Life
             ? $"Life {life} was expected; the entity's life is {(outcome.Life.IsNone ? "none" : outcome.Life)}, at seq {outcome.LastSeq}."
-            : $"Seq {seq} was expected; the entity is at seq {outcome.LastSeq}.";
+            : $"{(seq is null ? "Another seq" : $"Seq {seq}")} was expected; the entity is at seq {outcome.LastSeq}.";
         return Problems.SeqMismatch(seq, outcome.LastSeq, detail);
     }
 }
