@@ -33,7 +33,7 @@ public sealed class RqliteProjectionStoreTests : ProjectionStoreTests
     {
         using var body = new RqliteBody();
         body.Add(sql);
-        var reply = await _client!.QueryAsync(body.Finish(), 1, "strong", TestContext.Current.CancellationToken);
+        var reply = await _client!.QueryAsync(body.Finish(), 1, ReadLevel.Strong, TestContext.Current.CancellationToken);
         reply.Status.ShouldBe(RqliteStatus.Done, reply.Error);
         return [.. reply.Results[0].Rows.Select(row => string.Join('|', row.Select(value => value.ValueKind == System.Text.Json.JsonValueKind.Null ? "NULL" : value.ToString())))];
     }
@@ -51,6 +51,7 @@ public sealed class RqliteProjectionStoreTests : ProjectionStoreTests
     [InlineData(RqliteFault.DropAfter)]
     [InlineData(RqliteFault.NoLeader)]
     [InlineData(RqliteFault.UnknownOutcome)]
+    [InlineData(RqliteFault.UnknownAndNotDone)]
     public async Task A_batch_whose_first_attempt_fails_is_applied_once(RqliteFault fault)
     {
         Assert.SkipWhen(s_real is not null, "A real one does not fail when it is told to.");
