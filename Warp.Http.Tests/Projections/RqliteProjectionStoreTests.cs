@@ -48,7 +48,6 @@ public sealed class RqliteProjectionStoreTests : ProjectionStoreTests
 
     [Theory]
     [InlineData(RqliteFault.DropBefore)]
-    [InlineData(RqliteFault.DropAfter)]
     [InlineData(RqliteFault.NoLeader)]
     [InlineData(RqliteFault.UnknownOutcome)]
     [InlineData(RqliteFault.UnknownAndNotDone)]
@@ -63,6 +62,17 @@ public sealed class RqliteProjectionStoreTests : ProjectionStoreTests
 
         (await Store.ReadPositionAsync(table.Name, default)).ShouldBe("p1");
         (await RowsAsync(table, 256)).ShouldBe(["1: a|1|1.5|NULL"]);
+    }
+
+    [Fact]
+    public Task A_batch_that_comes_through_without_an_answer_is_applied_once_and_told_as_done() => A_batch_whose_first_attempt_fails_is_applied_once(RqliteFault.DropAfter);
+
+    [Fact]
+    public async Task A_batch_for_a_table_that_is_gone_is_not_told_as_done()
+    {
+        var table = Table(1);
+        (await Store.ReadTablesAsync(default)).ShouldBeEmpty();
+        (await Store.ApplyAsync(new ProjectionBatch(table, "p0") { Next = "p1" }, default)).ShouldBeFalse();
     }
 
     [Theory]

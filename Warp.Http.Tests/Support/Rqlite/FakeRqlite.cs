@@ -65,6 +65,10 @@ internal sealed class FakeRqlite : IAsyncDisposable
 
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
+    /// <summary>The faults that end in an answer, or in none, at once.</summary>
+    public static IReadOnlyList<RqliteFault> Quick { get; } =
+        [RqliteFault.DropBefore, RqliteFault.DropAfter, RqliteFault.NoLeader, RqliteFault.UnknownOutcome, RqliteFault.UnknownAndNotDone];
+
     /// <summary>Asked at each call by its path.</summary>
     public Func<string, RqliteFault> Fault { get; set; } = _ => RqliteFault.None;
 
