@@ -8,7 +8,7 @@ internal static class RqliteSetup
     private const string ClientName = "rqlite";
 
     /// <summary>Events in one transaction: as rows these are some 512 KiB, and a larger entry in the cluster's log keeps the others waiting.</summary>
-    private const int BatchEventsMax = 4096;
+    public const int BatchEventsMax = 4096;
 
     /// <summary>Connections are renewed this often, so that a node that moved to another address is found.</summary>
     private static readonly TimeSpan s_connectionLife = TimeSpan.FromMinutes(2);
