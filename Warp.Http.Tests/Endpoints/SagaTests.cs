@@ -1,16 +1,12 @@
 using System.Text.Json;
 using Warp.Http.Tests.Subscriptions;
 using Warp.Http.Tests.Support;
+using static Warp.Http.Tests.Endpoints.SagaBodies;
 
 namespace Warp.Http.Tests.Endpoints;
 
 public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
 {
-    private const string Account = """
-        {"initial":{"balance":0},"on":{"Credited":{"balance":"state.balance + payload.amount"},"Debited":{"balance":"state.balance - payload.amount"}},
-         "invariants":[{"rule":"state.balance >= 0","message":"insufficient funds"},{"rule":"!has(state.closed)","message":"closed"}]}
-        """;
-
     private readonly string _run = Guid.NewGuid().ToString("N")[..12];
 
     private string Id => $"s-{_run}";
@@ -265,80 +261,16 @@ public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
         (await app.PostAsync(Path, $$"""{"steps":[{{Credit("warp.saga/x", 1)}}]}""")).ShouldBeProblem(403, "reserved-kind");
     }
 
-    [Theory]
-    [InlineData("""[]""", "$")]
-    [InlineData("""{}""", "$.steps")]
-    [InlineData("""{"steps":[]}""", "$.steps")]
-    [InlineData("""{"steps":{}}""", "$.steps")]
-    [InlineData("""{"steps":[1]}""", "$.steps[0]")]
-    [InlineData("""{"steps":[{}]}""", "$.steps[0].entity")]
-    [InlineData("""{"steps":[{"entity":1}]}""", "$.steps[0].entity")]
-    [InlineData("""{"steps":[{"entity":"user/a"}]}""", "$.steps[0].action")]
-    [InlineData("""{"steps":[{"entity":"user/a","entity":"user/a"}]}""", "$.steps[0].entity")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{}}]}""", "$.steps[0].action.type")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A","id":"1"}}]}""", "$.steps[0].action.id")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A","payload":1,"payload":1}}]}""", "$.steps[0].action.payload")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A\u0000"}}]}""", "$.steps[0].action.type")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"aggregate":"1"}]}""", "$.steps[0].aggregate")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"schemaVersion":0}]}""", "$.steps[0].schemaVersion")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"expect":{"seq":-1}}]}""", "$.steps[0].expect.seq")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"expect":{"when":"("}}]}""", "$.steps[0].expect.when")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"expect":{"aggregate":"A"}}]}""", "$.steps[0].expect.when")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"},"more":1}]}""", "$.steps[0].more")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"}}],"timeout":"1h"}""", "$.timeout")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"}}],"timeout":"99ms"}""", "$.timeout")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"}}],"timeout":"61m"}""", "$.timeout")]
-    [InlineData("""{"steps":[{"entity":"user/a","action":{"type":"A"}}],"more":1}""", "$.more")]
-    public async Task What_is_wrong_with_a_saga_is_told_with_its_place(string body, string path)
-    {
-        var refused = (await app.PostAsync(Path, body)).ShouldBeProblem(400, "invalid-request");
-
-        refused["errors"].EnumerateObject().Single().Name.ShouldBe(path, refused.Body);
-        (await app.GetAsync(Path)).ShouldBeProblem(404, "saga-not-found");
-    }
-
-    [Fact]
-    public async Task Names_sizes_and_media_types_have_their_limits()
-    {
-        var one = Credit("user/a", 1);
-        (await app.PostAsync("/v1/sagas/-x", Saga(one))).ShouldBeProblem(400, "invalid-request");
-        (await app.PostAsync("/v1/sagas/" + new string('x', 121), Saga(one))).ShouldBeProblem(400, "invalid-request");
-        (await app.PostAsync(Path, $$"""{"steps":[{{Credit("user", 1)}}]}""")).ShouldBeProblem(400, "invalid-entity-id")["errors"].EnumerateObject().Single().Name.ShouldBe("$.steps[0].entity");
-        (await app.PostAsync(Path, "{")).ShouldBeProblem(400, "invalid-json");
-        (await app.SendAsync(HttpMethod.Post, Path, "{}", "text/plain")).ShouldBeProblem(415, "unsupported-media-type");
-        var many = (await app.PostAsync(Path, Saga([.. Enumerable.Repeat(one, 101)]))).ShouldBeProblem(413, "payload-too-large");
-        (many["limit"].GetInt64(), many["actual"].GetInt64()).ShouldBe((100, 101));
-        var hundred = await app.PostAsync(Path, Saga([.. Enumerable.Repeat(Credit(Alice, 1), 100)]));
-        hundred.ShouldBe(200)["resultType"].GetString().ShouldBe("COMMITTED");
-        (await BalanceAsync(Alice)).ShouldBe(100, "steps on one entity run in order");
-    }
-
     private static List<string?> Statuses(Answer answer) => [.. answer["steps"].EnumerateArray().Select(s => s.GetProperty("status").GetString())];
 
     private static JsonElement Problem(Answer answer) => answer.ShouldBe(200)["steps"][0].GetProperty("problem");
 
-    private static string Transfer(string from, string to, int amount) => Saga(Debit(from, amount), Credit(to, amount));
-
-    private static string Saga(params string[] steps) => $$"""{"steps":[{{string.Join(',', steps)}}]}""";
-
     private static string Expecting(string step, string expect) => $$"""{{step[..^1].TrimEnd()}},"expect":{{expect}}}""";
-
-    private static string Debit(string entity, int amount) => Step(entity, "Debited", "Credited", amount);
 
     private static string Exported(string saga, int step, string result, string status, string seq, int amount) => $$"""
         {"saga":"{{saga}}","step":{{step}},"resultType":"{{result}}","status":"{{status}}","seq":{{seq}},"aggregate":"Account","schemaVersion":1,
         "action":{{Event("Debited", amount)}},"compensation":{{Event("Credited", amount)}} }
         """.Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal);
-
-    /// <summary>What is bought is not given back.</summary>
-    private static string Spend(string entity, int amount) => Step(entity, "Debited", "Noted", amount);
-
-    private static string Credit(string entity, int amount) => Step(entity, "Credited", "Debited", amount);
-
-    private static string Step(string entity, string action, string compensation, int amount) =>
-        $$"""{"entity":"{{entity}}","aggregate":"Account","action":{{Event(action, amount)}},"compensation":{{Event(compensation, amount)}} }""";
-
-    private static string Event(string type, int amount) => $$"""{"type":"{{type}}","payload":{"amount":{{amount}}} }""";
 
     private async Task OpenAsync(string entity, int amount)
     {

@@ -101,7 +101,7 @@ public sealed class SagaKillTests(ITestOutputHelper output)
     {
         await Eventually.BecomesTrueAsync("every saga has ended by itself", async () =>
             (await ListAsync(client, "resultType=RUNNING")).Count + (await ListAsync(client, "resultType=COMPENSATING")).Count == 0, TimeSpan.FromSeconds(60));
-        var sagas = (await ListAsync(client, "limit=5000")).ToDictionary(
+        var sagas = (await ListAsync(client, "limit=1000")).ToDictionary(
             saga => int.Parse(saga.GetProperty("sagaId").GetString()![2..]), saga => saga.GetProperty("resultType").GetString()!);
         var found = new Dictionary<(int Saga, int Step), (int Actions, int Compensations)>();
         var broken = new List<string>();

@@ -26,37 +26,39 @@ public sealed partial class EntityRegistry
     }
 
     /// <summary>Adds those of one shard until there are as many as the limit says.</summary>
+    /// <returns>The life up to which the shard was gone through, whatever the kind.</returns>
     /// <exception cref="ShardUnavailableException">The shard is out of service.</exception>
-    internal async ValueTask ListShardAsync(ReadOnlyMemory<byte> kind, Life after, int limit, List<ListedEntity> listed, CancellationToken cancellation)
+    internal async ValueTask<Life> ListShardAsync(ReadOnlyMemory<byte> kind, Life after, int limit, List<ListedEntity> listed, CancellationToken cancellation)
     {
         var shard = Store.AllShards[after.Shard];
-        await Store.Readers.RunAsync(() => List(shard, kind, after.Number, limit, listed)).WaitAsync(cancellation);
+        return shard.LifeOf(await Store.Readers.RunAsync(() => List(shard, kind, after.Number, limit, listed)).WaitAsync(cancellation));
     }
 
-    private static bool List(Shard shard, ReadOnlyMemory<byte> kind, long after, int limit, List<ListedEntity> listed)
+    private static long List(Shard shard, ReadOnlyMemory<byte> kind, long after, int limit, List<ListedEntity> listed)
     {
         while (listed.Count < limit)
         {
-            var (names, certainUpTo) = NextNames(shard, kind, after);
+            var (names, certainUpTo, isLast) = NextNames(shard, kind, after);
             foreach (var (number, name) in names)
             {
                 if (shard.Tombstones.IsFenced(number)) continue;
                 listed.Add(new ListedEntity(name, shard.LifeOf(number)));
-                if (listed.Count == limit) return true;
+                if (listed.Count == limit) return number;
             }
 
-            if (certainUpTo == long.MaxValue) return true;
             after = certainUpTo;
+            if (isLast) break;
         }
 
-        return true;
+        return after;
     }
 
     /// <summary>The next names of the kind in order of number, from all sources together, and the number up to which there are no others.</summary>
-    private static (SortedDictionary<long, EntityName> Names, long CertainUpTo) NextNames(Shard shard, ReadOnlyMemory<byte> kind, long after)
+    private static (SortedDictionary<long, EntityName> Names, long CertainUpTo, bool IsLast) NextNames(Shard shard, ReadOnlyMemory<byte> kind, long after)
     {
         using var lease = shard.Views.Lease();
         var names = new SortedDictionary<long, EntityName>();
+        var highest = after;
         var certainUpTo = long.MaxValue; // beyond the last name of a source that had more, another name may be missing
         foreach (var run in lease.View.Runs)
         {
@@ -73,15 +75,22 @@ public sealed partial class EntityRegistry
                 return (read, last);
             });
             if (read == ListBatch) certainUpTo = Math.Min(certainUpTo, last);
+            highest = Math.Max(highest, last);
         }
 
         foreach (var memtable in lease.View.Memtables)
+        {
             foreach (var name in memtable.Names)
-                if (name.Entity > after && IsOfKind(name.Name, kind.Span)) names[name.Entity] = new EntityName(name.Name);
+            {
+                if (name.Entity <= after) continue;
+                highest = Math.Max(highest, name.Entity);
+                if (IsOfKind(name.Name, kind.Span)) names[name.Entity] = new EntityName(name.Name);
+            }
+        }
 
-        if (certainUpTo == long.MaxValue) return (names, certainUpTo);
+        if (certainUpTo == long.MaxValue) return (names, highest, true);
         foreach (var number in names.Keys.Where(n => n > certainUpTo).ToList()) names.Remove(number);
-        return (names, certainUpTo);
+        return (names, certainUpTo, false);
     }
 
     private static bool IsOfKind(ReadOnlySpan<byte> name, ReadOnlySpan<byte> kind) =>

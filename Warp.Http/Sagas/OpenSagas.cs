@@ -10,10 +10,16 @@ namespace Warp.Http.Sagas;
 /// <remarks>
 /// What is written down is a number for each shard and the open sagas' ids. Invariant: of the sagas whose entity has that number or a lower one,
 /// every one that has not ended is among the ids; the others are listed by name from there. It holds because a saga is entered here before its
-/// first append, and because the numbers, those of sagas that have begun, are read before the ids. The first saga of all waits until something is written down.
+/// first append, and because the numbers, those of sagas that have begun or that a start has gone through, are read before the ids. The first saga of all waits until something is written down.
 /// </remarks>
 internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends appends, TimeProvider time, CancellationToken stopping) : IDisposable
 {
+    /// <summary>What begins and ends before it is written down again: so many logs are read at a start that need not be, in some tenths of a second.</summary>
+    private const int ChangesMax = 4000;
+
+    /// <summary>When few begin and end, they are written down so often: a start goes through the names of entities that came since.</summary>
+    private static readonly TimeSpan WrittenEvery = TimeSpan.FromMinutes(10);
+
     /// <summary>How long the shard that holds what is written down may be away before somebody is told.</summary>
     private static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(5);
 
@@ -27,6 +33,7 @@ internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends
     private bool _isComplete; // no saga is missing: only then may it be written down
     private long _changes;
     private long _changesWritten;
+    private long _writtenAt; // a timestamp
     private int _stuck;
 
     /// <summary>How many are stuck.</summary>
@@ -42,13 +49,13 @@ internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends
         if (_open.TryAdd(id, default)) Interlocked.Increment(ref _changes);
     }
 
-    /// <summary>After its log began.</summary>
-    public void Newest(Life saga)
+    /// <summary>After a saga's log began, or after all were entered that begin up to there.</summary>
+    public void Newest(Life life)
     {
-        ref var newest = ref _newest[saga.Shard];
-        for (var known = Volatile.Read(ref newest); known < saga.Number;)
+        ref var newest = ref _newest[life.Shard];
+        for (var known = Volatile.Read(ref newest); known < life.Number;)
         {
-            var seen = Interlocked.CompareExchange(ref newest, saga.Number, known);
+            var seen = Interlocked.CompareExchange(ref newest, life.Number, known);
             if (seen == known) return;
             known = seen;
         }
@@ -114,17 +121,17 @@ internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends
         do
         {
             listed.Clear();
-            await registry.ListShardAsync(SagaIds.Kind.ToArray(), after, Page, listed, cancellation);
+            after = await registry.ListShardAsync(SagaIds.Kind.ToArray(), after, Page, listed, cancellation);
             foreach (var saga in listed)
             {
                 var id = SagaIds.IdOf(saga.Name.Utf8);
                 Began(id);
                 added.Add(id);
-                after = saga.Life;
             }
         }
         while (listed.Count == Page);
 
+        if (after.Number > Volatile.Read(ref _newest[shard])) Interlocked.Increment(ref _changes); // the next start need not go through them again
         Newest(after);
         return added;
     }
@@ -133,6 +140,13 @@ internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends
 
     /// <summary>Every shard that serves was scanned: from now on it may be written down.</summary>
     public void IsComplete() => Volatile.Write(ref _isComplete, true);
+
+    /// <summary>Writes down what is open, if much has changed, or something a while ago: each time is an event that stays for good.</summary>
+    public Task WriteIfDueAsync()
+    {
+        var isDue = Volatile.Read(ref _changes) - Volatile.Read(ref _changesWritten) >= ChangesMax || time.GetElapsedTime(Volatile.Read(ref _writtenAt)) >= WrittenEvery;
+        return isDue ? WriteIfChangedAsync() : Task.CompletedTask;
+    }
 
     /// <summary>Writes down what is open, if that has changed.</summary>
     public async Task WriteIfChangedAsync()
@@ -159,6 +173,7 @@ internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends
             if (outcome.Status != AppendStatus.Appended)
                 throw new ShardUnavailableException($"Which sagas are open could not be written down: {outcome.Status}.") { IsTransient = true };
             Volatile.Write(ref _changesWritten, changes);
+            Volatile.Write(ref _writtenAt, time.GetTimestamp());
             _isWritten = true;
         }
         finally

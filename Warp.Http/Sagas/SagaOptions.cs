@@ -21,6 +21,6 @@ public sealed class SagaOptions
     /// <summary>Characters of the note with which a person resolves a saga.</summary>
     internal const int NoteChars = 1024;
 
-    /// <summary>The open sagas are written down at most this often: what a crash leaves to be looked for are the sagas begun since.</summary>
-    internal TimeSpan CheckpointEvery { get; init; } = TimeSpan.FromSeconds(5);
+    /// <summary>How often it is looked whether the open sagas are to be written down, and tried again what a shard out of service did not take.</summary>
+    internal static TimeSpan LookEvery => TimeSpan.FromSeconds(5);
 }

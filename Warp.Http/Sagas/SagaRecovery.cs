@@ -1,13 +1,12 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Sagas;
 
 /// <summary>After a start, goes on with every saga that has not ended; then keeps written down which those are.</summary>
 public sealed partial class SagaRecovery(
-    SagaService sagas, IOptions<SagaOptions> options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<SagaRecovery> logger) : BackgroundService
+    SagaService sagas, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<SagaRecovery> logger) : BackgroundService
 {
     /// <summary>Of the host's 4 s for everything.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromMilliseconds(750);
@@ -36,12 +35,12 @@ public sealed partial class SagaRecovery(
         var isRecovered = false;
         try
         {
-            using var timer = new PeriodicTimer(options.Value.CheckpointEvery, time);
+            using var timer = new PeriodicTimer(SagaOptions.LookEvery, time);
             do
             {
                 isRecovered = isRecovered || await TryAsync("Sagas that did not end could not all be found; it is tried again.", () => sagas.RecoverAsync(stoppingToken));
                 await TryAsync("What sagas keep of erased parties could not be erased; it is tried again.", () => sagas.Erasure.RetryAsync(stoppingToken));
-                await TryAsync("The open sagas could not be written down; it is tried again.", sagas.Open.WriteIfChangedAsync);
+                await TryAsync("The open sagas could not be written down; it is tried again.", sagas.Open.WriteIfDueAsync);
             }
             while (await timer.WaitForNextTickAsync(stoppingToken));
         }
