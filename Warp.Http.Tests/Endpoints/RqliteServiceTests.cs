@@ -57,9 +57,9 @@ public sealed class RqliteServiceTests : IAsyncLifetime
         var first = await AppendAsync(1);
         const string count = "SELECT count(*) AS n FROM users";
         (await QueryAsync(count, "[]", first)).ShouldBe(200);
-        _fake!.Levels.ShouldContain("linearizable");
+        _fake!.Levels.Contains("linearizable", StringComparer.Ordinal).ShouldBeTrue();
         (await QueryAsync(count, "[]", first, "strong")).ShouldBe(200);
-        _fake.Levels.ShouldContain("strong");
+        _fake.Levels.Contains("strong", StringComparer.Ordinal).ShouldBeTrue();
         (await QueryAsync(count, "[]", first, "sure")).ShouldBeProblem(400, "invalid-request")["errors"].GetProperty("$.level").GetRawText().ShouldContain("weak, strong, linearizable or none");
 
         await _fake.FallBehindAsync();

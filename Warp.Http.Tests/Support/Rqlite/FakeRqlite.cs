@@ -103,7 +103,7 @@ internal sealed class FakeRqlite : IAsyncDisposable
     {
         await _turn.WaitAsync();
         _behind ??= new SqliteConnection("Data Source=:memory:");
-        _behind.Open();
+        await _behind.OpenAsync();
         _database.BackupDatabase(_behind);
         _turn.Release();
     }
