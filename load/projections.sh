@@ -68,7 +68,7 @@ for ((round = 1; round <= rounds; round++)); do
   sleep 1 # until it goes steadily
   : >"$work/lags"
   while kill -0 "$measuring" 2>/dev/null; do
-    lag seconds >>"$work/lags"
+    echo "$(lag seconds)" >>"$work/lags" # a line each
     sleep 0.05
   done
   wait "$measuring"
