@@ -45,7 +45,7 @@ public sealed class ProjectionModelTests(ITestOutputHelper output) : IAsyncDispo
 
     [Theory]
     [InlineData("a file", 8_000)]
-    [InlineData("rqlite", 3_000)]
+    [InlineData("rqlite", 2_000)]
     public async Task Tables_are_what_the_log_says_whatever_fails_and_stops_on_the_way(string store, int eventsShort)
     {
         var events = _long ?? eventsShort;

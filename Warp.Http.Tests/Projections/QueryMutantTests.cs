@@ -29,14 +29,6 @@ public sealed class QueryMutantTests
     public async Task Reserved_names_that_are_let_through_are_noticed() => await IsNoticedAsync(
         nameof(QueryConnectionTests.A_reserved_name_is_refused_even_where_a_WITH_makes_it_look_like_a_projection_s), mutant => mutant.RemoveCall(Connection, "Run", "Contains"));
 
-    [Fact]
-    public async Task A_form_that_is_not_judged_is_noticed() => await IsNoticedAsync(
-        nameof(QueryConnectionTests.A_statement_is_one_and_is_run_and_not_explained), mutant => mutant.MakeBodyReturn(Connection, "JudgeForm"));
-
-    [Fact]
-    public async Task Values_without_a_bound_are_noticed() => await IsNoticedAsync(
-        nameof(QueryConnectionTests.A_row_is_not_longer_than_an_answer), mutant => mutant.RemoveCall(Connection, "Prepare", "sqlite3_limit"));
-
     private static async Task IsNoticedAsync(string test, Action<AssemblyMutant> edit) => (await PassesAsync(test, edit)).ShouldBeFalse("the test passes with the defect");
 
     private static async Task<bool> PassesAsync(string test, Action<AssemblyMutant> edit)
