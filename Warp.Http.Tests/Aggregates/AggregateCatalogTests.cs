@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Time.Testing;
 using Warp.Http.Aggregates;
 using Warp.Http.Events;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Tests.Aggregates;
 
@@ -198,7 +199,9 @@ public sealed class AggregateCatalogTests : IDisposable
         using (var other = Connect())
         {
             Run(other, "BEGIN EXCLUSIVE");
-            catalog.Check().ShouldBeNull("a locked file is not damaged");
+            var locked = Should.Throw<StorageException>(() => catalog.Check(), "a locked file is not damaged, nor known to be whole");
+            locked.IsTransient.ShouldBeTrue();
+            locked.Message.ShouldNotContain(_directory);
             Run(other, "ROLLBACK");
             Run(other, "UPDATE definition SET written_ms = 7");
         }
@@ -206,6 +209,21 @@ public sealed class AggregateCatalogTests : IDisposable
         var damage = catalog.Check().ShouldNotBeNull();
         damage.ShouldContain("definitions.db is damaged");
         damage.ShouldNotContain(_directory);
+    }
+
+    /// <summary>The rule is the shards' own (<see cref="ReadFailure"/>): SQLITE_IOERR_CORRUPTFS is what a disk's EIO comes as.</summary>
+    [Theory]
+    [InlineData(10, 10 | (33 << 8), true)]
+    [InlineData(11, 11, true)]
+    [InlineData(26, 26, true)]
+    [InlineData(10, 10 | (1 << 8), false)]
+    [InlineData(13, 13, false)]
+    [InlineData(14, 14, false)]
+    public void What_the_disk_no_longer_gives_is_damage_and_what_passes_is_none(int code, int extended, bool isDamage)
+    {
+        var failure = DefinitionStoreException.Of("definitions.db", new SqliteException("The test says no.", code, extended));
+        failure.IsDamage.ShouldBe(isDamage);
+        failure.IsTransient.ShouldBe(!isDamage);
     }
 
     [Theory]

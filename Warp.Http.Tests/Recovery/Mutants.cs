@@ -22,6 +22,14 @@ internal static class Mutants
     public static AssemblyMutant SkipsTheFsyncAtRecovery() => AssemblyMutant.OfService()
         .RemoveCall("Warp.Http.Storage.ShardRecovery", "*", "SyncBeforeTrusting");
 
+    /// <summary>A journal's rows behind a failed sync are synced, but not written, before they are believed.</summary>
+    public static AssemblyMutant TrustsRowsBehindAFailedSync() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.ShardRecovery", "ReadJournal", "WriteAgain");
+
+    /// <summary>A start believes the catalog as the page cache shows it.</summary>
+    public static AssemblyMutant TrustsTheCatalogAtAStart() => AssemblyMutant.OfService()
+        .RemoveCall("Warp.Http.Storage.ShardRecovery", "Recover", "WriteAgain");
+
     public static AssemblyMutant DoesNotFsync() => AssemblyMutant.OfService()
         .ReplaceString("*", "*", "synchronous=FULL", "synchronous=OFF");
 
@@ -36,6 +44,10 @@ internal static class Mutants
     /// <summary>The catalog's transaction may come after the unlinking that rests on it.</summary>
     public static AssemblyMutant UnlinksJournalsBeforeTheCatalogIsDurable() => AssemblyMutant.OfService()
         .ReplaceString("Warp.Http.Storage.Catalog", "*", "synchronous=FULL", "synchronous=OFF");
+
+    /// <summary>After a failed sync the catalog is read on as the page cache shows it.</summary>
+    public static AssemblyMutant TrustsTheCatalogAfterAFailedSync() => AssemblyMutant.OfService()
+        .ReplaceString("Warp.Http.Storage.Catalog", "get_Database", "VACUUM", "SELECT 1");
 
     /// <summary>A power cut brings back the file that was unlinked.</summary>
     public static AssemblyMutant CompletesAnErasureBeforeUnlinkingIsDurable() => AssemblyMutant.OfService()

@@ -9,11 +9,11 @@ internal sealed class PowerLossBench : IDisposable
     private readonly Ledger _ledger = new();
     private readonly Random _random = new(RecoveryTests.Seed());
 
-    public PowerLossBench(string? serviceDirectory, TimeSpan fsyncTakes)
+    public PowerLossBench(string? serviceDirectory, TimeSpan fsyncTakes, bool rewriteRestores = false)
     {
         List<string> entities = [.. Enumerable.Range(0, 20).Select(i => $"power/e{i}")];
         _serviceDirectory = serviceDirectory;
-        Disk = new PowerLossDisk { FsyncTakes = fsyncTakes };
+        Disk = new PowerLossDisk { FsyncTakes = fsyncTakes, RewriteRestores = rewriteRestores };
         Writers = new Writers(_ledger, entities);
         History = new HistoryReader(_ledger, entities);
     }
@@ -24,11 +24,12 @@ internal sealed class PowerLossBench : IDisposable
 
     public IReadOnlyList<string> Violations => _ledger.Violations;
 
-    public Task<WarpProcess> StartAsync() => StartAsync(Disk);
+    /// <param name="faults">Of the disk, from the start on.</param>
+    public Task<WarpProcess> StartAsync(string? faults = null) => StartAsync(Disk, faults);
 
-    private Task<WarpProcess> StartAsync(PowerLossDisk disk)
+    private Task<WarpProcess> StartAsync(PowerLossDisk disk, string? faults = null)
     {
-        var options = new WarpProcessOptions(disk.Root) { Environment = disk.Environment() };
+        var options = new WarpProcessOptions(disk.Root) { Environment = disk.Environment(faults) };
         return WarpProcess.StartAsync(_serviceDirectory is null ? options : options with { ServiceDirectory = _serviceDirectory });
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -86,6 +87,52 @@ internal sealed class TracedWorkload : IDisposable
         return DiskCall.ReadAll(TracePath);
     }
 
+    /// <summary>A seal, and then for each of <paramref name="failures"/> another during which syncs of the catalog fail.</summary>
+    /// <param name="failures">Which syncs of the catalog, counted from an idle service on. A seal makes two transactions for the next journal, one
+    /// for the run's number and one that names the run; each syncs the rollback journal twice, the database, and the journal's being cut.</param>
+    /// <param name="killsBehind">The same of one more seal, behind whose failures the service is killed and started again.</param>
+    /// <param name="erasing">The same from an erasure on; none = there is no erasure.</param>
+    /// <returns>Every call that changed the disk.</returns>
+    public async Task<IReadOnlyList<DiskCall>> RunWithFailingCatalogAsync(int[][] failures, int[] killsBehind, int[] erasing)
+    {
+        var expected = 0;
+        await using (var service = await StartAsync())
+        {
+            await AppendAsync(service, "gone/first", large: false);
+            await AppendManyAsync(service, 14);
+            await FirstSealAsync();
+            foreach (var syncs in failures)
+            {
+                expected += FailCatalogSyncs(syncs);
+                await FailuresAreOverAsync(service, expected);
+            }
+
+            if (killsBehind.Length == 0)
+            {
+                await service.Kill9Async();
+                return DiskCall.ReadAll(TracePath);
+            }
+
+            expected += FailCatalogSyncs(killsBehind, $";kill-before-fsync=catalog.db:{killsBehind[^1] + 1}");
+            await AppendUntilKilledAsync(service);
+        }
+
+        await using (var service = await StartAsync())
+        {
+            await FailuresAreOverAsync(service, expected);
+            if (erasing.Length > 0)
+            {
+                expected += FailCatalogSyncs(erasing);
+                await EraseAsync(service, "gone/first", mayTake: true);
+                await FailuresAreOverAsync(service, expected);
+            }
+
+            await service.Kill9Async();
+        }
+
+        return DiskCall.ReadAll(TracePath);
+    }
+
     public void Dispose()
     {
         _disk.Dispose();
@@ -125,12 +172,22 @@ internal sealed class TracedWorkload : IDisposable
         return true;
     }
 
-    private async Task EraseAsync(WarpProcess service, string entity)
+    /// <param name="service">Asked.</param>
+    /// <param name="entity">Made before.</param>
+    /// <param name="mayTake">Its files need not be clean at the first answer; then it is asked for again.</param>
+    private async Task EraseAsync(WarpProcess service, string entity, bool mayTake = false)
     {
         var deed = new Deed(_deeds.Count, DeedKind.Erase, entity, 0, "") { AskedAt = TraceBytes };
         _deeds.Add(deed);
-        using var answer = await service.Client.DeleteAsync($"/v1/entities/{entity}");
-        answer.StatusCode.ShouldBe(HttpStatusCode.OK, "the erasure is complete when it is answered");
+        await Eventually.BecomesTrueAsync(
+            "the erasure is complete",
+            async () =>
+            {
+                using var answer = await service.Client.DeleteAsync($"/v1/entities/{entity}");
+                if (!mayTake) answer.StatusCode.ShouldBe(HttpStatusCode.OK, "the erasure is complete when it is answered");
+                return answer.StatusCode == HttpStatusCode.OK;
+            },
+            TimeSpan.FromSeconds(60));
         deed.PromisedAt = TraceBytes;
     }
 
@@ -139,6 +196,51 @@ internal sealed class TracedWorkload : IDisposable
         () => Directory.GetFiles(_disk.Root, "run-*.db", SearchOption.AllDirectories).Length > 0
             && Directory.GetFiles(_disk.Root, "journal-1.db", SearchOption.AllDirectories).Length == 0,
         TimeSpan.FromSeconds(30));
+
+    private int FailCatalogSyncs(int[] syncs, string then = "")
+    {
+        _disk.Arm(string.Join(';', syncs.Select(sync => $"fail-fsync=catalog.db:{sync}")) + then);
+        return syncs.Length;
+    }
+
+    private async Task AppendUntilKilledAsync(WarpProcess service)
+    {
+        try
+        {
+            await Eventually.BecomesTrueAsync(
+                "the service is killed",
+                async () =>
+                {
+                    await AppendManyAsync(service, 4);
+                    return false;
+                },
+                TimeSpan.FromSeconds(60));
+        }
+        catch (HttpRequestException)
+        {
+            await service.ExitedAsync(TimeSpan.FromSeconds(60));
+        }
+    }
+
+    /// <summary>They come amid background work, which appends give it. What they struck is over when the seal after it is done and all is well.</summary>
+    private async Task FailuresAreOverAsync(WarpProcess service, int failures)
+    {
+        var due = 0;
+        await Eventually.BecomesTrueAsync(
+            $"{failures} failures have come and are got over",
+            async () =>
+            {
+                await AppendManyAsync(service, 4);
+                if (due == 0 && DiskCall.ReadAll(TracePath).Count(call => call.Kind == DiskCallKind.SyncFailed) >= failures) due = LastRun() + 2;
+                return due > 0 && LastRun() >= due
+                    && (await service.Client.GetStringAsync("/health/ready")).Contains("\"status\":\"ok\"", StringComparison.Ordinal);
+            },
+            TimeSpan.FromSeconds(60));
+    }
+
+    /// <summary>The highest number of a run; journals and runs are numbered together.</summary>
+    private int LastRun() => Directory.GetFiles(_disk.Root, "run-*.db", SearchOption.AllDirectories)
+        .Select(file => int.Parse(Path.GetFileNameWithoutExtension(file)["run-".Length..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max();
 
     /// <summary>The trace is to have a merge in it, so it is waited for; the appends meanwhile give it something to merge.</summary>
     private Task MergesAsync(WarpProcess service) => Eventually.BecomesTrueAsync(

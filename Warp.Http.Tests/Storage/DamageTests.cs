@@ -38,6 +38,20 @@ public sealed class DamageTests(SampleStore sample) : IClassFixture<SampleStore>
         }
     }
 
+    /// <summary>A process may not read its own memory at 0: each read of that file ends in EIO, as of a broken disk.</summary>
+    [Fact]
+    public void A_journal_that_the_disk_no_longer_gives_takes_its_shard_out_of_service_and_not_the_service()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "There is no file here that cannot be read.");
+        var data = Copy();
+        var wal = Wal(data);
+        File.Delete(wal);
+        File.CreateSymbolicLink(wal, "/proc/self/mem");
+        using var opened = Open(data);
+        OutOfService(opened, "EIO");
+        opened.Shard.Damage!.ShouldNotContain(data);
+    }
+
     [Fact]
     public async Task A_journal_that_ends_early_without_a_mark_gives_whole_appends_up_to_its_end()
     {

@@ -17,6 +17,26 @@ public sealed class FourShards : IAsyncLifetime
 
     internal int Entities => Counts.Count;
 
+    /// <summary>Opens a copy; nothing is verified or sealed of itself.</summary>
+    internal static StoreFixture Open(string data, Action<StoreStep>? atStep = null) => new(new StoreOptions
+    {
+        DataDirectory = data,
+        Shards = 4,
+        Durability = Durability.Fsync,
+        SealBytes = 64 * 1024,
+        SealAfter = TimeSpan.FromHours(1),
+        FreeBytesMin = 0,
+        VerifyAtStartBytes = 0,
+        AtStep = atStep,
+    });
+
+    /// <returns>The copy's directory, as given.</returns>
+    internal string CopyTo(string directory)
+    {
+        SampleStore.Copy(Path, directory);
+        return directory;
+    }
+
     public async ValueTask InitializeAsync()
     {
         using var fixture = new StoreFixture(StoreFixture.Small(Path, shards: 4, sealBytes: 64 * 1024));

@@ -92,6 +92,34 @@ public sealed class RunningQuarantineTests : IDisposable
         fixture.Store.Troubles.ShouldHaveSingleItem();
     }
 
+    /// <summary>Merged away before and still being read: the last reader's leaving comes after the finding, and must change no file either.</summary>
+    [Fact]
+    public async Task A_replaced_run_that_is_still_read_when_its_shard_is_found_damaged_keeps_its_file()
+    {
+        const int FanOut = 3;
+        using var fixture = new StoreFixture(StoreFixture.Small(_directory.Path, mergeFanOut: FanOut));
+        for (var i = 0; i < FanOut - 1; i++)
+        {
+            await fixture.AppendAsync($"kept/{i}", new TestEvent("A"));
+            await fixture.SealAsync();
+        }
+
+        var before = fixture.View.Runs;
+        var reading = fixture.Shard.Views.Lease();
+        await fixture.AppendAsync($"kept/{FanOut}", new TestEvent("A"));
+        await fixture.SealAsync();
+        await Eventually.BecomesTrueAsync("the runs are merged", () => fixture.View.Runs.Length == 1, TimeSpan.FromSeconds(30));
+        var files = before.Select(run => run.Path).ToList();
+        files.ShouldAllBe(file => File.Exists(file), "they are read");
+
+        fixture.Shard.Quarantine(new DamagedDataException("The test found damage."));
+        reading.Dispose();
+        fixture.Dispose();
+
+        files.Count.ShouldBe(FanOut - 1);
+        files.ShouldAllBe(file => File.Exists(file), "whoever repairs the shard finds what there was");
+    }
+
     private List<string> Files() =>
         [.. new DirectoryInfo(SampleStore.ShardPath(_directory.Path)).EnumerateFiles().Select(f => $"{f.Name} {f.Length}").Order(StringComparer.Ordinal)];
 

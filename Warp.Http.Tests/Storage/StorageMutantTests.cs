@@ -45,6 +45,11 @@ public sealed class StorageMutantTests
         mutant => mutant.RemoveCall("Warp.Http.Storage.RunRewriter", "UnlinkLeft", "Delete"));
 
     [Fact]
+    public async Task A_run_that_is_unlinked_though_its_shard_was_found_damaged_is_noticed() => await IsNoticedAsync(
+        "*A_replaced_run_that_is_still_read_when_its_shard_is_found_damaged_keeps_its_file",
+        mutant => mutant.MakeBodyReturn("Warp.Http.Storage.RunRewriter", "get_MayUnlink", true));
+
+    [Fact]
     public async Task A_filter_that_always_says_maybe_is_noticed() => await IsNoticedAsync(
         "*A_new_entity_costs_hardly_a_read_of_a_run", mutant => mutant.MakeBodyReturn("Warp.Http.Storage.BloomFilter", "MayContain", true));
 

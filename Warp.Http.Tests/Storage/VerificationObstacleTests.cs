@@ -1,3 +1,4 @@
+using Warp.Http.Aggregates;
 using Warp.Http.Events;
 using Warp.Http.Storage;
 using Warp.Http.Tests.Support;
@@ -56,6 +57,25 @@ public sealed class VerificationObstacleTests(FourShards sample) : IClassFixture
         var problem = report.Problems.ShouldHaveSingleItem();
         problem.IsDamage.ShouldBeTrue();
         fixture.Store.AllShards[problem.Shard!.Value].Damage.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task Definitions_that_another_process_holds_are_not_checked_and_not_damaged()
+    {
+        using var fixture = await OpenAsync();
+        fixture.Store.Verification.Include(AggregateCatalog.FileName, fixture.Definitions.Check);
+        var path = Path.Combine(fixture.Store.DirectoryPath, AggregateCatalog.FileName);
+        using (var other = SqliteDatabase.OpenOrCreate(path))
+        {
+            other.Execute("BEGIN EXCLUSIVE");
+            var report = await fixture.Store.Verification.RunAsync();
+            report.Status.ShouldBe(VerifyStatus.Incomplete);
+            var problem = report.Problems.ShouldHaveSingleItem();
+            (problem.File, problem.IsDamage).ShouldBe((AggregateCatalog.FileName, false));
+            fixture.Store.Troubles.ShouldBeEmpty();
+        }
+
+        (await fixture.Store.Verification.RunAsync()).Status.ShouldBe(VerifyStatus.Ok);
     }
 
     /// <summary>A crash of the disk under a catalog write: pages are half written, and what they were before stands in the rollback journal.</summary>
@@ -129,18 +149,7 @@ public sealed class VerificationObstacleTests(FourShards sample) : IClassFixture
     /// <summary>With a journal and runs in each shard, and the places counted at which a verification looks.</summary>
     private async Task<StoreFixture> OpenAsync()
     {
-        var data = _directory.File("data");
-        SampleStore.Copy(sample.Path, data);
-        var fixture = new StoreFixture(new StoreOptions
-        {
-            DataDirectory = data,
-            Shards = 4,
-            SealBytes = 64 * 1024,
-            SealAfter = TimeSpan.FromHours(1),
-            FreeBytesMin = 0,
-            VerifyAtStartBytes = 0,
-            AtStep = AtStep,
-        });
+        var fixture = FourShards.Open(sample.CopyTo(_directory.File("data")), AtStep);
         await Eventually.BecomesTrueAsync("all is sealed", () => fixture.Store.AllShards.ToArray().All(s => s.Views.Current.Memtables.Length == 1 && s.IsRewriterIdle));
         foreach (var entity in sample.Counts.Keys) (await fixture.AppendAsync(entity, new TestEvent("Moved"))).Status.ShouldBe(AppendStatus.Appended);
         (await VerifyAsync(fixture, null, 0)).Status.ShouldBe(VerifyStatus.Ok);

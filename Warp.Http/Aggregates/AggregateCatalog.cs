@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Warp.Http.Aggregates.Values;
 using Warp.Http.Events;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Aggregates;
 
@@ -65,8 +66,8 @@ public sealed partial class AggregateCatalog : IDisposable
             ? null
             : $"An aggregate's name matches [A-Za-z][A-Za-z0-9_.-]* and has at most {Limits.NameChars} characters.";
 
-    /// <summary>What is wrong with the file, read anew from the disk and held against the memory; null = nothing that can be seen now.</summary>
-    /// <remarks>A file that can't be got at, locked as by a person with the sqlite3 shell, is not damaged: it is looked at again the next time.</remarks>
+    /// <summary>What is wrong with the file, read anew from the disk and held against the memory; null = nothing.</summary>
+    /// <exception cref="StorageException">It can't be got at, locked as by a person with the sqlite3 shell: nothing is known of what it holds.</exception>
     public string? Check()
     {
         lock (_writing)
@@ -84,7 +85,8 @@ public sealed partial class AggregateCatalog : IDisposable
             catch (DefinitionStoreException e)
             {
                 // Who may read the report need not know where the data lie.
-                return e.IsDamage ? e.Message.Replace(_path, FileName, StringComparison.Ordinal) : null;
+                var what = e.Message.Replace(_path, FileName, StringComparison.Ordinal);
+                return e.IsDamage ? what : throw new StorageException(what, e) { IsTransient = e.IsTransient };
             }
         }
     }

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Aggregates;
 
@@ -22,14 +23,16 @@ public sealed class DefinitionStoreException : Exception
 
     internal static DefinitionStoreException Of(string path, SqliteException e) => e.SqliteErrorCode switch
     {
+        _ when ReadFailure.IsDamage(e.SqliteExtendedErrorCode) => Damaged(path, e),
+
         // SQLITE_BUSY, SQLITE_LOCKED
         5 or 6 => new DefinitionStoreException($"The definitions in {path} are locked by another process.", e) { IsTransient = true },
 
         // SQLITE_NOMEM, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN (no file descriptor is left, too)
         7 or 10 or 13 or 14 => new DefinitionStoreException($"The definitions in {path} can't be read or written: {e.Message}", e) { IsTransient = true },
 
-        // SQLITE_ERROR: a table or a column is not there; SQLITE_CORRUPT, SQLITE_NOTADB
-        1 or 11 or 26 => Damaged(path, e),
+        // SQLITE_ERROR: a table or a column is not there, for the statements of this service are right.
+        1 => Damaged(path, e),
         _ => new DefinitionStoreException($"The definitions in {path} can't be used: {e.Message}", e),
     };
 }

@@ -100,6 +100,16 @@ internal sealed class Catalog : IDisposable
         }
     });
 
+    /// <summary>As after a write in doubt: what it says from here on is what a power cut leaves.</summary>
+    public void WriteAgain()
+    {
+        lock (_lock)
+        {
+            GiveUpConnection();
+            _ = Database;
+        }
+    }
+
     /// <summary>Each page's checksum on disk, and what the runs' positions say: from the first on, without a hole.</summary>
     public List<(string Where, string What)> Check()
     {
@@ -196,11 +206,16 @@ internal sealed class Catalog : IDisposable
             catch
             {
                 // What failed may have been the last sync: the transaction may stand in the file or not.
-                _database?.Dispose();
-                _database = null;
+                GiveUpConnection();
                 throw;
             }
         }
+    }
+
+    private void GiveUpConnection()
+    {
+        _database?.Dispose();
+        _database = null;
     }
 
     private T Write<T>(Func<T> work)

@@ -31,6 +31,15 @@ internal static partial class DirectorySync
         RandomAccess.FlushToDisk(handle);
     }
 
+    /// <summary>Writes a file over itself: what a failed sync dropped the system takes for clean, and only what is written again is written by the next.</summary>
+    public static void WriteAgain(string path)
+    {
+        using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        var buffer = new byte[256 * 1024];
+        int read;
+        for (long at = 0; (read = RandomAccess.Read(handle, buffer, at)) > 0; at += read) RandomAccess.Write(handle, buffer.AsSpan(0, read), at);
+    }
+
     private static StorageException Error(string call, string path) =>
         new($"{call} of {path} failed with errno {Marshal.GetLastPInvokeError()}.");
 

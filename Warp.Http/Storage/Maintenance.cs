@@ -220,7 +220,12 @@ internal sealed partial class Maintenance : IDisposable
     private void UnlinkSealed()
     {
         if (_sealedJournals.Count == 0) return;
-        foreach (var id in _sealedJournals) Journal.Delete(Journal.PathOf(_directory, id));
+        foreach (var id in _sealedJournals)
+        {
+            if (_quarantined) return;
+            Journal.Delete(Journal.PathOf(_directory, id));
+        }
+
         _options.AtStep?.Invoke(StoreStep.Sealed);
         _sealedJournals.Clear();
         foreach (var fence in _sealedFences) _tombstones.Sealed(fence);

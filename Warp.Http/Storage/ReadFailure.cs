@@ -1,3 +1,5 @@
+using SQLitePCL;
+
 namespace Warp.Http.Storage;
 
 /// <summary>Tells what is wrong with stored bytes from what keeps a reader from looking at them, such as too many open files or a full disk.</summary>
@@ -8,10 +10,17 @@ internal static class ReadFailure
     private const int WindowsCrc = unchecked((int)0x80070017);
     private const int WindowsIoDevice = unchecked((int)0x8007045D);
 
+    /// <summary>SQLITE_IOERR_CORRUPTFS: the disk does not give what was written there (EIO on reading).</summary>
+    private const int SqliteIoErrorCorruptFs = raw.SQLITE_IOERR | (33 << 8);
+
     /// <summary>True if looking again can't change it: the bytes contradict themselves, are not there, or the disk no longer gives them.</summary>
     public static bool IsDamage(Exception e) =>
         e is DamagedDataException or InvalidDataException or FileNotFoundException or DirectoryNotFoundException or EndOfStreamException
         || e is IOException { HResult: UnixEio or WindowsCrc or WindowsIoDevice };
+
+    /// <summary>The same of SQLite's extended result code.</summary>
+    public static bool IsDamage(int sqliteCode) =>
+        (sqliteCode & 0xff) is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB || sqliteCode is PageVfs.IoErrorData or SqliteIoErrorCorruptFs;
 
     /// <summary>True if it came from reading, be it damage or something that passes.</summary>
     public static bool IsOfReading(Exception e) => e is IOException or InvalidDataException or UnauthorizedAccessException;

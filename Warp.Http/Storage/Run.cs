@@ -8,7 +8,7 @@ namespace Warp.Http.Storage;
 /// </summary>
 /// <remarks>
 /// Counted by the views that hold it; the last release closes it and, if it was retired, unlinks the file. So a page in progress never
-/// finds its file gone, and getting rid of data waits for pages only.
+/// finds its file gone, and getting rid of data waits for pages only. In a shard found damaged meanwhile the file stays.
 /// </remarks>
 internal sealed class Run : IDisposable
 {
@@ -21,7 +21,7 @@ internal sealed class Run : IDisposable
     private int _references;
     private long _reads;
     private volatile bool _closed;
-    private TaskCompletionSource? _gone;
+    private Retirement? _retirement;
 
     private Run(long id, string path, RunReader first, Action<DamagedDataException> onDamage)
     {
@@ -136,10 +136,11 @@ internal sealed class Run : IDisposable
     }
 
     /// <summary>To be unlinked when the last view lets go of it; the task tells when that is done.</summary>
-    public Task Retire()
+    /// <param name="mayUnlink">Asked then: readers may hold it until long after the shard was found damaged. If not, the task never ends.</param>
+    public Task Retire(Func<bool> mayUnlink)
     {
         var gone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _gone, gone);
+        Volatile.Write(ref _retirement, new Retirement(gone, mayUnlink));
         return gone.Task;
     }
 
@@ -147,16 +148,16 @@ internal sealed class Run : IDisposable
     {
         _closed = true;
         while (_idle.TryTake(out var reader)) reader.Dispose();
-        if (Volatile.Read(ref _gone) is not { } gone) return;
+        if (Volatile.Read(ref _retirement) is not { } retirement || !retirement.MayUnlink()) return;
         try
         {
             File.Delete(Path);
-            gone.SetResult();
+            retirement.Gone.SetResult();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // The catalog no longer names the file, so the next start deletes it; whoever waits for its end tries again before.
-            gone.SetException(e);
+            retirement.Gone.SetException(e);
         }
     }
 
@@ -173,4 +174,6 @@ internal sealed class Run : IDisposable
         if (_idle.Count >= IdleReadersMax) reader.Dispose();
         else _idle.Add(reader);
     }
+
+    private sealed record Retirement(TaskCompletionSource Gone, Func<bool> MayUnlink);
 }

@@ -47,7 +47,7 @@ internal sealed partial class RunRewriter
         for (var i = _leaving.Count - 1; i >= 0; i--)
         {
             var (gone, path) = _leaving[i];
-            if (!gone.IsCompleted) continue;
+            if (!gone.IsCompleted || !MayUnlink) continue;
             if (gone.Exception is not null) File.Delete(path); // throws as long as it cannot be done
             _leaving.RemoveAt(i);
         }

@@ -59,6 +59,8 @@ internal sealed partial class RunRewriter : IDisposable
     /// <summary>True until it has begun with the erasures that it was told of.</summary>
     public bool IsErasureDue => _erasureDue;
 
+    private bool MayUnlink => !_quarantined;
+
     public void Start() => _thread.Start();
 
     /// <summary>Runs were added, or files went; may be called from any thread.</summary>
@@ -214,7 +216,7 @@ internal sealed partial class RunRewriter : IDisposable
             foreach (var input in inputs)
             {
                 if (_quarantined) continue; // its file stays, for whoever repairs the shard
-                var gone = input.Retire();
+                var gone = input.Retire(() => MayUnlink);
                 _leaving.Add((gone, input.Path));
                 _ = gone.ContinueWith(static (_, state) => ((RunRewriter)state!).Left(), this, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }

@@ -37,9 +37,10 @@ internal sealed partial class Shard : IDisposable
                 $"warp-writer-{index:D3}", recovered, journal, path, _catalog, _views, _mark, Tombstones, options, _maintenance.Due, Quarantine, time, logger);
             _feed = new CommitFeed(this, _writer);
         }
-        catch (DamagedDataException e)
+        catch (Exception e) when (ReadFailure.IsDamage(e))
         {
-            Quarantine(e);
+            // What is not SQLite's reading names the whole path, which is nobody's business who asks for the service's health.
+            Quarantine(e as DamagedDataException ?? new DamagedDataException(e.Message.Replace(path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal), e));
             return;
         }
 

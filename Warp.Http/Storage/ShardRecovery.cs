@@ -17,6 +17,12 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     /// </summary>
     private readonly bool _endMayBeLost = options.Durability == Durability.Os && !mark.SameBoot;
 
+    /// <summary>
+    /// Before the machine was started anew the page cache may show what a failed sync dropped, where the process was killed before it came to
+    /// terms with that. A power cut would take it, and no sync writes it: only writing it again does.
+    /// </summary>
+    private readonly bool _cacheMayLie = mark.Latest is null || mark.SameBoot;
+
     private readonly List<(long Id, long End)> _cut = [];
     private readonly RowBuffer _rows = new();
     private long _lastPosition;
@@ -31,6 +37,8 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         foreach (var entry in catalog.Runs()) OpenRun(entry);
         foreach (var entry in catalog.Journals()) ReadJournal(entry);
         CompareWithMark();
+        // Before anything rests on it: below, what it does not name is unlinked.
+        if (_cacheMayLie) catalog.WriteAgain();
         // From here on these journals end where they were found to end: the next start, in this boot, would take the holes for damage.
         foreach (var (id, end) in _cut) catalog.FailJournal(id, end);
         DeleteUnnamedFiles(); // last: what contradicts itself is left as it is
@@ -83,7 +91,8 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     {
         var path = Journal.PathOf(directory, entry.Id);
         // A failed journal's pages beyond its end may be missing: that is why it ends there.
-        if (entry.State == JournalState.Live && !_endMayBeLost) WalScan.Check(path + "-wal");
+        var rows = entry.State == JournalState.Live && !_endMayBeLost ? WalScan.Check(path + "-wal") - 1 : 0; // the first transaction makes the table
+        if (_cacheMayLie && rows > RowsMarked(entry.Id)) DirectorySync.WriteAgain(path + "-wal");
         SyncBeforeTrusting(path);
         var memtable = new Memtable(entry.Id, _lastPosition + 1);
         Named(() =>
@@ -101,6 +110,10 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         }
         else Add(memtable);
     }
+
+    /// <summary>Those were synced with success; what follows may be what was being written, or what failed to be, when the process was killed.</summary>
+    private int RowsMarked(long journal) => mark.Latest is not { } marked || journal > marked.JournalId ? 0
+        : journal == marked.JournalId ? marked.RowOrdinal + 1 : int.MaxValue;
 
     /// <summary>
     /// After kill -9 the page cache may hold rows that the disk doesn't. A caller who asks again will be told that they are stored,

@@ -6,9 +6,6 @@ namespace Warp.Http.Storage;
 /// <remarks>Prepared statements cost 8 bytes an insert where ADO.NET costs 890; see docs/adr/0001.</remarks>
 internal sealed class SqliteDatabase : IDisposable
 {
-    /// <summary>SQLITE_IOERR_CORRUPTFS: the disk does not give what was written there (EIO on reading).</summary>
-    private const int IoErrorCorruptFs = 10 | (33 << 8);
-
     private static readonly object Initialized = Initialize();
     private readonly List<SqliteStatement> _statements = [];
 
@@ -116,8 +113,7 @@ internal sealed class SqliteDatabase : IDisposable
         var file = FileName;
         if (extended == PageVfs.IoErrorData) return new DamagedDataException($"{file}: the checksum of a page does not match, at: {doing}") { File = file };
         var text = $"SQLite error {extended} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}) in {file} at: {doing}";
-        var isDamage = (extended & 0xff) is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB || extended == IoErrorCorruptFs;
-        return isDamage ? new DamagedDataException(text) { File = file } : new StorageException(text);
+        return ReadFailure.IsDamage(extended) ? new DamagedDataException(text) { File = file } : new StorageException(text);
     }
 
     private static SqliteDatabase Open(string path, int flags, string? vfs = null)

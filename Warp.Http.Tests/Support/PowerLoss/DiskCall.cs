@@ -40,16 +40,19 @@ internal sealed record DiskCall(DiskCallKind Kind, ulong Inode, string Name, str
         _ => $"{Kind} {(Name.Length > 0 ? Name : Inode)}",
     };
 
-    /// <summary>All calls of a trace, in the order in which they happened.</summary>
+    /// <summary>All calls of a trace, in the order in which they happened; of one that is being written, those that stand in it wholly.</summary>
     public static List<DiskCall> ReadAll(string path)
     {
-        var trace = File.ReadAllBytes(path);
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        var trace = new byte[file.Length];
+        file.ReadExactly(trace);
         var calls = new List<DiskCall>();
-        for (var at = 0; at < trace.Length;)
+        for (var at = 0; at + HeaderBytes <= trace.Length;)
         {
             var header = trace.AsSpan(at, HeaderBytes);
             var nameBytes = BinaryPrimitives.ReadInt32LittleEndian(header[4..]);
             var dataBytes = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
+            if (at + HeaderBytes + nameBytes + dataBytes > trace.Length) break;
             var names = Encoding.UTF8.GetString(trace, at + HeaderBytes, nameBytes).Split('\0');
             var data = trace.AsMemory(at + HeaderBytes + nameBytes, dataBytes);
             at += HeaderBytes + nameBytes + dataBytes;

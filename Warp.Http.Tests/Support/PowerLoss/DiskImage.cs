@@ -9,14 +9,14 @@ internal enum DiskLoss
     /// <summary>All that was not synced is lost.</summary>
     Unsynced,
 
-    /// <summary>Of what was not synced, each sector and each directory entry is lost or kept by chance.</summary>
+    /// <summary>Of what was not synced, or whose sync failed, each sector and each directory entry is lost or kept by chance.</summary>
     SomeUnsynced,
 }
 
 /// <summary>The disk after the first calls of a trace: what a process sees, what is durable, and what stands between the two.</summary>
 /// <remarks>
-/// A file's bytes become durable by a sync of the file, a directory's entries by one of the directory, and by nothing else. Directories are
-/// never renamed here. An inode number is never used again while a trace is written (see <c>pinned</c> in <c>powerloss.c</c>).
+/// A file's bytes become durable by a sync of the file, a directory's entries by one of the directory, and by nothing else. What a failed sync
+/// dropped is durable once it was written again and synced, as in Linux. Directories are never renamed here. An inode number is never used again while a trace is written (see <c>pinned</c> in <c>powerloss.c</c>).
 /// </remarks>
 internal sealed class DiskImage
 {
@@ -45,7 +45,7 @@ internal sealed class DiskImage
                 break;
             case DiskCallKind.DirectorySynced: _directories[call.Name].Sync(); break;
             case DiskCallKind.Synced: File(call.Inode).Sync(); break;
-            case DiskCallKind.SyncFailed: File(call.Inode).Pending.Clear(); break;
+            case DiskCallKind.SyncFailed: File(call.Inode).FailSync(); break;
             default: File(call.Inode).Take(call); break;
         }
     }
@@ -115,57 +115,97 @@ internal sealed class DiskImage
         }
     }
 
+    private enum Fate
+    {
+        /// <summary>Seen; the next sync makes it durable.</summary>
+        Dirty,
+
+        /// <summary>It was synced, behind something whose sync failed.</summary>
+        Durable,
+
+        /// <summary>Its sync failed, and the system took it for clean then: no later sync writes it, only writing it again does.</summary>
+        Dropped,
+    }
+
     private sealed class FileState
     {
         private readonly Bytes _seen = new();
-        private readonly Bytes _durable = new();
-
-        public List<DiskCall> Pending { get; } = [];
+        private readonly Bytes _durable = new(); // before any of _since
+        private readonly List<(DiskCall Call, Fate Fate)> _since = [];
 
         public void Take(DiskCall call)
         {
             Do(_seen, call);
-            Pending.Add(call);
+            _since.Add((call, Fate.Dirty));
         }
 
         public void Sync()
         {
-            foreach (var call in Pending) Do(_durable, call);
-            Pending.Clear();
+            if (_since.Exists(done => done.Fate == Fate.Dropped))
+            {
+                // A file's size is none of its pages: it is what is seen as soon as a sync succeeds.
+                _since.Add((new DiskCall(DiskCallKind.Sized, 0, "", "", _seen.Span.Length, default, 0), Fate.Dirty));
+                Turn(Fate.Durable);
+                return;
+            }
+
+            foreach (var (call, _) in _since) Do(_durable, call);
+            _since.Clear();
         }
+
+        public void FailSync() => Turn(Fate.Dropped);
 
         public void WriteTo(string path, DiskLoss loss, Random random)
         {
-            var left = loss switch
-            {
-                DiskLoss.None => _seen,
-                DiskLoss.Unsynced => _durable,
-                _ => Some(random),
-            };
+            var left = loss == DiskLoss.None ? _seen : Left(loss == DiskLoss.SomeUnsynced ? random : null);
             System.IO.File.WriteAllBytes(path, left.Span);
         }
 
-        private Bytes Some(Random random)
+        private void Turn(Fate fate)
+        {
+            for (var i = 0; i < _since.Count; i++)
+                if (_since[i].Fate == Fate.Dirty) _since[i] = (_since[i].Call, fate);
+        }
+
+        /// <param name="random">What of the rest is kept; null = nothing.</param>
+        private Bytes Left(Random? random)
         {
             var kept = _durable.Copy();
-            var chance = random.NextDouble();
-            foreach (var call in Pending)
+            var chance = random?.NextDouble() ?? 0;
+            var isCutLost = false;
+            foreach (var (call, fate) in _since)
             {
-                if (call.Kind == DiskCallKind.Sized)
+                if (fate == Fate.Durable)
                 {
-                    if (random.NextDouble() < chance) kept.Resize(call.Offset);
-                    continue;
+                    Do(kept, call);
+                    isCutLost = false;
                 }
-
-                for (var at = 0; at < call.Data.Length;)
+                else if (random is not null && !isCutLost)
                 {
-                    var bytes = (int)Math.Min(SectorBytes - ((call.Offset + at) % SectorBytes), call.Data.Length - at);
-                    if (random.NextDouble() < chance) kept.Write(call.Offset + at, call.Data.Span.Slice(at, bytes));
-                    at += bytes;
+                    Some(kept, call, random, chance, out isCutLost);
                 }
             }
 
             return kept;
+        }
+
+        /// <param name="isCutLost">The file was cut and is not: what is written then stands in blocks that only the cut file has, so it is lost with it.</param>
+        private static void Some(Bytes kept, DiskCall call, Random random, double chance, out bool isCutLost)
+        {
+            isCutLost = false;
+            if (call.Kind == DiskCallKind.Sized)
+            {
+                if (random.NextDouble() < chance) kept.Resize(call.Offset);
+                else isCutLost = call.Offset < kept.Span.Length;
+                return;
+            }
+
+            for (var at = 0; at < call.Data.Length;)
+            {
+                var bytes = (int)Math.Min(SectorBytes - ((call.Offset + at) % SectorBytes), call.Data.Length - at);
+                if (random.NextDouble() < chance) kept.Write(call.Offset + at, call.Data.Span.Slice(at, bytes));
+                at += bytes;
+            }
         }
 
         private static void Do(Bytes bytes, DiskCall call)

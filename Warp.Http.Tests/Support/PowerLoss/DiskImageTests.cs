@@ -27,6 +27,13 @@ public sealed class DiskImageTests : IDisposable
     public void What_a_failed_fsync_dropped_is_in_no_image_after_a_power_cut() =>
         IsTheDisk("fail-fsync=a:2", "write a 0 x", "fsync a", "fsync .", "write a 1 yz", "fsync a", "write a 3 v", "fsync a");
 
+    /// <summary>The cut is dropped like any write; the file's size is what is seen once a later sync succeeds.</summary>
+    [Theory]
+    [InlineData("write a 0 xyz", "fsync a", "fsync .", "truncate a 0", "fsync a", "write b 0 v")]
+    [InlineData("write a 0 xyz", "fsync a", "fsync .", "truncate a 0", "fsync a", "write a 0 v", "fsync a")]
+    [InlineData("write a 0 xyz", "fsync a", "fsync .", "truncate a 1", "fsync a", "fsync a")]
+    public void A_cut_whose_fsync_failed_is_undone_by_a_power_cut_until_the_next_one(params string[] operations) => IsTheDisk("fail-fsync=a:2", operations);
+
     [Fact]
     public void By_chance_each_sector_and_each_name_is_kept_or_lost()
     {
@@ -50,7 +57,7 @@ public sealed class DiskImageTests : IDisposable
 
     private void IsTheDisk(string? faults, params string[] operations)
     {
-        using var disk = new PowerLossDisk { Trace = _directory.File("trace") };
+        using var disk = new PowerLossDisk { Trace = _directory.File("trace"), RewriteRestores = true };
         disk.Run(PowerLossDisk.FsOps, operations, faults).Lines.Count.ShouldBe(operations.Length);
         var image = Replay();
         image.WriteTo(_directory.File("seen"), DiskLoss.None, new Random(0));
