@@ -26,6 +26,8 @@ public sealed class ProjectionKillTests(ITestOutputHelper output)
 
     private const string Credits = """{"kind":"user","source":"event","table":"credits","columns":{"id":"entity.id","seq":"event.seq","amount":"payload.amount"}}""";
 
+    private int _written; // appends that were answered
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -58,6 +60,8 @@ public sealed class ProjectionKillTests(ITestOutputHelper output)
         await using (var service = await WarpProcess.StartAsync(options, Cancel))
         {
             fake.Fault = _ => RqliteFault.None;
+            using (var body = new StringContent("""{"type":"Credited","payload":{"amount":1}}""", Encoding.UTF8, "application/json"))
+            using (var answer = await service.Client.PostAsync("/v1/entities/user/1/events", body, Cancel)) answer.StatusCode.ShouldBe(HttpStatusCode.Created);
             await CompareAsync(service, fake.SelectAsync);
 
             // Now it is away, somebody is erased, and the service is killed before the cluster is back.
@@ -109,6 +113,8 @@ public sealed class ProjectionKillTests(ITestOutputHelper output)
             using var stop = new CancellationTokenSource();
             var seed = random.Next();
             var writers = Task.WhenAll(Enumerable.Range(0, Writers).Select(writer => WriteAsync(service, new Random(seed + writer), stop.Token)));
+            var before = Volatile.Read(ref _written);
+            await Eventually.BecomesTrueAsync("something is written", () => Volatile.Read(ref _written) > before, Within, Cancel);
             await Task.Delay(random.Next(50, 500), Cancel);
             await service.Kill9Async();
             await stop.CancelAsync();
@@ -141,7 +147,7 @@ public sealed class ProjectionKillTests(ITestOutputHelper output)
         output.WriteLine($"{credits.Count} events");
     }
 
-    private static async Task WriteAsync(WarpProcess service, Random random, CancellationToken stop)
+    private async Task WriteAsync(WarpProcess service, Random random, CancellationToken stop)
     {
         try
         {
@@ -151,6 +157,7 @@ public sealed class ProjectionKillTests(ITestOutputHelper output)
                 using var body = new StringContent($"[{string.Join(',', events)}]", Encoding.UTF8, "application/json");
                 using var answer = await service.Client.PostAsync($"/v1/entities/user/{random.Next(Entities)}/events", body, stop);
                 answer.StatusCode.ShouldBe(HttpStatusCode.Created);
+                Interlocked.Increment(ref _written);
             }
         }
         catch (Exception broken) when (broken is HttpRequestException or IOException or OperationCanceledException)
