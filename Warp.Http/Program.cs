@@ -14,6 +14,7 @@ try
     var builder = WebApplication.CreateSlimBuilder([.. args.Where(a => a is not "--health")]);
     CommandLine.AddLogDefaults(builder.Configuration);
     AppUrls.Apply(builder.Configuration);
+    DurationSettings.Apply(builder.Configuration);
     if (args.Contains("--health", StringComparer.Ordinal)) return await HealthProbe.RunAsync(builder.Configuration);
 
     var warning = AuthMode.Check(builder.Configuration);
@@ -51,6 +52,11 @@ catch (Exception error) when (StartFailure.Explain(error) is { } message)
 {
     await Console.Error.WriteLineAsync(message);
     return 1;
+}
+
+catch (OperationCanceledException)
+{
+    return 0; // it was told to stop before it had started
 }
 
 /// <summary>The composition root; public so that a test host can start it in-process.</summary>

@@ -80,9 +80,25 @@ public sealed class AppendTests(WarpApp app) : IClassFixture<WarpApp>
         first["firstId"].GetString().ShouldBe("key-1:0");
         var conflict = (await app.PostAsync(Events, """[{"type":"A"},{"type":"X"}]""", key)).ShouldBeProblem(409, "event-id-conflict");
         (conflict["id"].GetString(), conflict["seq"].GetInt64()).ShouldBe(("key-1:1", 2));
+        var longer = (await app.PostAsync(Events, """[{"type":"A"},{"type":"B","payload":{"a":1,"b":2}},{"type":"C"}]""", key)).ShouldBeProblem(409, "event-id-conflict");
+        (longer["id"].GetString(), longer["seq"].GetInt64()).ShouldBe(("key-1:0", 1), "an id that is used, not one that the append would give");
         (await app.PostAsync(Events, """{"type":"A","id":"own"}""", key)).ShouldBeProblem(400, "invalid-request");
         (await app.PostAsync(Events, """{"type":"A"}""", ("Idempotency-Key", new string('k', 121)))).ShouldBeProblem(400, "invalid-request");
         (await app.PostAsync(Events, """{"type":"A"}""", ("Idempotency-Key", new string('k', 120)))).ShouldBe(201);
+    }
+
+    [Fact]
+    public async Task A_replay_with_other_events_beside_it_names_the_id_that_is_used()
+    {
+        await app.PostAsync(Events, """{"type":"Z"}""");
+        (await app.PostAsync(Events, """[{"type":"A"},{"type":"B","id":"own"},{"type":"C"}]""")).ShouldBe(201);
+
+        foreach (var other in new[] { """[{"type":"A"},{"type":"B","id":"own"},{"type":"X"}]""", """[{"type":"A"},{"type":"B","id":"own"},{"type":"C","id":"more"}]""",
+            """[{"type":"A"},{"type":"B","id":"own"}]""", """[{"type":"B","id":"own"},{"type":"C"}]""" })
+        {
+            var conflict = (await app.PostAsync(Events, other)).ShouldBeProblem(409, "event-id-conflict");
+            (conflict["id"].GetString(), conflict["seq"].GetInt64()).ShouldBe(("own", 3), other);
+        }
     }
 
     [Fact]

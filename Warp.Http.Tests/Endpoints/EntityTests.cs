@@ -55,7 +55,8 @@ public sealed class EntityTests(WarpApp app) : IClassFixture<WarpApp>
 
         found.ShouldBe(Enumerable.Range(0, 5).Select(i => $"{_kind}/{i}"));
         (await app.GetAsync($"/v1/entities?kind={_kind}&limit=5"))["next"].ValueKind.ShouldBe(JsonValueKind.Null);
-        (await app.GetAsync("/v1/entities?cursor=!!")).ShouldBeProblem(400, "invalid-cursor");
+        foreach (var cursor in new[] { "!!", "", "zz" }) (await app.GetAsync("/v1/entities?cursor=" + cursor)).ShouldBeProblem(400, "invalid-cursor");
+        (await app.GetAsync("/v1/entities?kind=")).ShouldBeProblem(400, "invalid-request");
         (await app.GetAsync("/v1/entities?kind=User")).ShouldBeProblem(400, "invalid-request");
         (await app.GetAsync("/v1/entities?limit=10001")).ShouldBeProblem(400, "invalid-request");
     }

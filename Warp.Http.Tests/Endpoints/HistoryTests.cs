@@ -28,6 +28,16 @@ public sealed class HistoryTests(WarpApp app) : IClassFixture<WarpApp>
     }
 
     [Theory]
+    [InlineData("?type=")]
+    [InlineData("?type=A%00")]
+    [InlineData("?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z")]
+    public async Task What_nothing_can_match_is_refused(string query)
+    {
+        await app.PostAsync(Events, """{"type":"A"}""");
+        (await app.GetAsync(Events + query)).ShouldBeProblem(400, "invalid-request");
+    }
+
+    [Theory]
     [InlineData("", "1,2,3,4,5,6,7,8,9,10")]
     [InlineData("?from=3&to=5", "3,4,5")]
     [InlineData("?from=9&to=99", "9,10")]

@@ -45,7 +45,7 @@ public sealed class OperationTests(WarpApp app) : IClassFixture<WarpApp>
     {
         (await app.GetAsync("/nothing")).ShouldBeProblem(404, "route-not-found")["instance"].GetString().ShouldBe("/nothing");
         (await app.GetAsync("/v1/entities/user")).ShouldBeProblem(404, "route-not-found");
-        (await app.GetAsync("/V1/entities/user/alice")).ShouldBeProblem(404, "route-not-found");
+        (await app.GetAsync("/V1/Entities/user/alice")).ShouldBeProblem(404, "entity-not-found");
         (await app.SendAsync(HttpMethod.Patch, "/v1/entities/user/alice")).ShouldBeProblem(405, "method-not-allowed").Header("Allow").ShouldBe("DELETE, GET, HEAD");
         (await app.DeleteAsync("/v1/info")).ShouldBeProblem(405, "method-not-allowed").Header("Allow").ShouldBe("GET");
         (await app.GetAsync("/v1/info?x=1")).ShouldBeProblem(400, "invalid-request");

@@ -46,6 +46,8 @@ public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
 
         undone["resultType"].GetString().ShouldBe("COMPENSATED");
         Statuses(undone).ShouldBe(["COMPENSATED", "REFUSED", "PENDING"]);
+        (await app.PostAsync(Path, Saga(Credit(Alice, 3), Debit(Bob, 50), Credit(Alice, 4)))).Body.ShouldBe(undone.Body, "the same answer, whoever asks");
+        (await app.GetAsync(Path)).Body.ShouldBe(undone.Body);
         var problem = undone["steps"][1].GetProperty("problem");
         (problem.GetProperty("type").GetString(), problem.GetProperty("message").GetString()).ShouldBe(("/problems/invariant-violated", "insufficient funds"));
         (await app.GetAsync(Path))["steps"][1].GetProperty("problem").GetProperty("rule").GetString().ShouldBe("state.balance >= 0");
@@ -133,7 +135,7 @@ public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
 
         resolved["resultType"].GetString().ShouldBe("COMPENSATED");
         resolved["resolution"].GetProperty("note").GetString().ShouldBe("paid back in cash");
-        (await app.GetAsync(Path))["resolution"].GetProperty("note").GetString().ShouldBe("paid back in cash");
+        (await app.GetAsync(Path)).Body.ShouldBe(resolved.Body);
         (await app.PostAsync(Path + "/resolve", """{"note":"again"}""")).ShouldBeProblem(409, "saga-conflict");
         (await app.PostAsync("/v1/sagas/nobody/resolve", """{"note":"x"}""")).ShouldBeProblem(404, "saga-not-found");
         (await app.PostAsync("/v1/sagas/nobody/retry", "")).ShouldBeProblem(404, "saga-not-found");
@@ -230,7 +232,8 @@ public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
         (await ListAsync("limit=3")).Where(id => id.StartsWith(Id, StringComparison.Ordinal)).ShouldBe([.. Enumerable.Range(0, 6).Select(i => $"{Id}-{i}")]);
         (await ListAsync("entity=user/nobody")).ShouldBeEmpty();
         (await app.GetAsync("/v1/sagas", ("Accept", "application/x-ndjson"))).Lines.Count.ShouldBeGreaterThanOrEqualTo(6);
-        (await app.GetAsync("/v1/sagas?cursor=x-")).ShouldBeProblem(400, "invalid-cursor");
+        foreach (var cursor in new[] { "cursor=x-", "cursor=", "cursor=zz", "resultType=STUCK&cursor=zz", "entity=user/a&cursor=9-9", "entity=user/a&cursor=" })
+            (await app.GetAsync("/v1/sagas?" + cursor)).ShouldBeProblem(400, "invalid-cursor");
         (await app.GetAsync("/v1/sagas?resultType=DONE")).ShouldBeProblem(400, "invalid-request");
         (await app.GetAsync("/v1/entities?kind=warp.saga"))["entities"].GetArrayLength().ShouldBe(0);
     }
@@ -252,6 +255,28 @@ public sealed class SagaTests(WarpApp app) : IClassFixture<WarpApp>
         lines.Body.ShouldNotContain(Bob);
         var document = await app.GetAsync($"/v1/entities/{Alice}/export", ("Accept", "application/json"));
         document["sagas"].EnumerateArray().Select(step => step.GetRawText()).ShouldBe(steps.Select(step => step.GetRawText()));
+    }
+
+    [Fact]
+    public async Task Who_is_named_by_sagas_alone_is_exported_and_erased()
+    {
+        await OpenAsync(Alice, 1);
+        await app.PostAsync(Path, Saga(Expecting(Credit(Bob, 7), """{"seq":3}"""), Credit(Alice, 1)));
+
+        var lines = (await app.GetAsync($"/v1/entities/{Bob}/export")).ShouldBe(200).Lines;
+        lines.Count.ShouldBe(3);
+        (lines[0].GetProperty("entity").GetString(), lines[0].GetProperty("life").ValueKind, lines[0].GetProperty("seq").GetInt64()).ShouldBe((Bob, JsonValueKind.Null, 0));
+        (lines[1].GetProperty("saga").GetString(), lines[1].GetProperty("status").GetString(), lines[1].GetProperty("action").GetProperty("payload").GetProperty("amount").GetInt32())
+            .ShouldBe((Id, "REFUSED", 7));
+        lines[2].GetProperty("events").GetInt64().ShouldBe(0);
+        (await app.GetAsync($"/v1/entities/{Bob}/export", ("Accept", "application/json"))).ShouldBe(200)["sagas"].GetArrayLength().ShouldBe(1);
+
+        var receipt = (await app.DeleteAsync($"/v1/entities/{Bob}")).ShouldBe(200);
+        receipt["events"].GetInt64().ShouldBe(0);
+        (await app.GetAsync($"/v1/entities/{Bob}/export")).ShouldBeProblem(410, "entity-erased");
+        (await app.GetAsync(Path))["steps"][0].GetProperty("entity").ValueKind.ShouldBe(JsonValueKind.Null);
+        (await app.GetAsync($"/v1/sagas?entity={Bob}"))["sagas"].GetArrayLength().ShouldBe(0);
+        (await app.DeleteAsync($"/v1/entities/{Bob}")).ShouldBe(200)["receiptId"].GetString().ShouldBe(receipt["receiptId"].GetString());
     }
 
     [Fact]

@@ -41,6 +41,13 @@ public sealed class StreamTests(WarpApp app) : IClassFixture<WarpApp>
         history.Select(e => e.GetProperty("payload").GetInt32()).ShouldBe(Enumerable.Range(1, 5_000));
     }
 
+    [Theory]
+    [InlineData("Idempotency-Key", "k")]
+    [InlineData("If-Match", "\"1\"")]
+    [InlineData("If-None-Match", "*")]
+    public async Task A_header_that_holds_for_one_append_is_refused_not_ignored(string name, string value) =>
+        (await app.SendAsync(HttpMethod.Post, "/v1/events", "", "application/x-ndjson", (name, value))).ShouldBeProblem(400, "invalid-request")["errors"].TryGetProperty(name, out _).ShouldBeTrue();
+
     [Fact]
     public async Task A_line_that_is_too_long_has_its_problem_and_the_next_is_read()
     {

@@ -178,7 +178,7 @@ public sealed class ActorRaceTests : IDisposable
                     {
                         await fixture.HistoryAsync($"user/{(i + 5) % 10}");
                         if (client == 0) await fixture.Registry.EraseAsync(
-                            StoreFixture.Bytes($"user/{(i + 7) % 10}"), Guid.CreateVersion7(), CancellationToken.None);
+                            StoreFixture.Bytes($"user/{(i + 7) % 10}"), Guid.CreateVersion7(), isNamedElsewhere: false, CancellationToken.None);
                     }
                     catch (ShardUnavailableException)
                     {

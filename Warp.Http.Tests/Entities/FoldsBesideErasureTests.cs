@@ -39,7 +39,7 @@ public sealed class FoldsBesideErasureTests : IDisposable
         })).ToList();
         var folding = actor.StoreStatesAsync(CancellationToken.None);
         folding.IsCompleted.ShouldBeFalse("it waits for a reader");
-        (await fixture.Registry.EraseAsync(StoreFixture.Bytes("user/1"), Guid.CreateVersion7(), CancellationToken.None)).ShouldBe(EraseStatus.Fenced);
+        (await fixture.Registry.EraseAsync(StoreFixture.Bytes("user/1"), Guid.CreateVersion7(), isNamedElsewhere: false, CancellationToken.None)).ShouldBe(EraseStatus.Fenced);
         await Eventually.BecomesTrueAsync("the first run is replaced", () => Volatile.Read(ref rewritten) == 2, Patience);
         readersMayGo.Set();
 

@@ -116,7 +116,7 @@ public sealed class ErasureTests : IDisposable
             for (; !stop.IsCancellationRequested; fences++)
             {
                 await fixture.AppendAsync($"user/{fences}", new TestEvent("Created"));
-                (await fixture.Registry.EraseAsync(StoreFixture.Bytes($"user/{fences}"), Guid.CreateVersion7(), CancellationToken.None))
+                (await fixture.Registry.EraseAsync(StoreFixture.Bytes($"user/{fences}"), Guid.CreateVersion7(), isNamedElsewhere: false, CancellationToken.None))
                     .ShouldBe(EraseStatus.Fenced);
             }
         });

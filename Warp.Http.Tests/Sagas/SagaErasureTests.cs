@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Warp.Http.Entities;
+using Warp.Http.Events;
 using Warp.Http.Sagas;
 using Warp.Http.Tests.Storage;
 using Warp.Http.Tests.Support;
@@ -41,13 +42,37 @@ public sealed class SagaErasureTests : IDisposable
     }
 
     [Fact]
+    public async Task One_that_only_sagas_name_is_erased_too()
+    {
+        using var bank = new SagaBank(Data, shards: 2);
+        await bank.RecoverAsync();
+        (await bank.StartAsync("refused", SagaBank.Debit(Alice, 1) with { ExpectSeq = 5 })).ShouldBe(SagaResult.Compensated);
+        (await bank.StartAsync("not-reached", SagaBank.Credit(Bob, 1), SagaBank.Debit(Bob, 2), SagaBank.Credit(Alice, 1))).ShouldBe(SagaResult.Compensated);
+        Remains.Of(Data, Canary).ShouldNotBeEmpty("the search must find what is there");
+
+        var receipt = await bank.EraseAsync(Alice);
+
+        (receipt.Events, receipt.Complete, receipt.Stores["sagas"]).ShouldBe((0, true, "erased"));
+        Remains.Of(Data, Canary).ShouldBeEmpty();
+        foreach (var id in new[] { "refused", "not-reached" }) (await bank.Sagas.FindAsync(id, CancellationToken.None))!.Steps[^1].Content.ShouldBeNull(id);
+        (await bank.EraseAsync(Alice)).ReceiptId.ShouldBe(receipt.ReceiptId, "once");
+        (await bank.Store.AppendAsync(Alice, new TestEvent("Credited", """{"amount":1}"""))).Status.ShouldBe(AppendStatus.Erased);
+        (await bank.StartAsync("late", SagaBank.Credit(Bob, 1), SagaBank.Credit(Alice, 1))).ShouldBe(SagaResult.Compensated);
+        (await bank.Store.AppendAsync(new TestAppend(Alice, [new TestEvent("Credited", """{"amount":1}""")], Recreate: true))).FirstSeq.ShouldBe(1);
+        (await bank.StartAsync("new", SagaBank.Credit(Alice, 1))).ShouldBe(SagaResult.Committed);
+        (await bank.Store.EraseAsync("user/nobody")).ShouldBeNull("nothing names it");
+        bank.Store.Store.Troubles.ShouldBeEmpty();
+        (await bank.Store.Store.Verification.RunAsync()).Problems.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_crash_between_the_two_fences_is_made_up_for_by_the_next_start()
     {
         using var bank = new SagaBank(Data);
         await bank.RecoverAsync();
         await FillAsync(bank);
         var receipt = Guid.CreateVersion7();
-        (await bank.Store.Registry.EraseAsync(StoreFixture.Bytes(Alice), receipt, CancellationToken.None)).ShouldBe(EraseStatus.Fenced);
+        (await bank.Store.Registry.EraseAsync(StoreFixture.Bytes(Alice), receipt, isNamedElsewhere: false, CancellationToken.None)).ShouldBe(EraseStatus.Fenced);
         var before = (await bank.Store.Erasure.FindReceiptAsync(receipt.ToString("N"), CancellationToken.None))!;
         (before.Complete, before.Stores["sagas"]).ShouldBe((false, "erasing"));
 

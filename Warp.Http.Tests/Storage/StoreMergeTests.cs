@@ -148,7 +148,7 @@ public sealed class StoreMergeTests : IDisposable
             if (step is StoreStep.RewriteBuilt or StoreStep.RewriteNamed or StoreStep.ErasureClean)
             {
                 Volatile.Write(ref shard, fixture.Shard);
-                (await fixture.Registry.EraseAsync(StoreFixture.Bytes("gone/1"), Guid.CreateVersion7(), CancellationToken.None)).ShouldBe(EraseStatus.Fenced);
+                (await fixture.Registry.EraseAsync(StoreFixture.Bytes("gone/1"), Guid.CreateVersion7(), isNamedElsewhere: false, CancellationToken.None)).ShouldBe(EraseStatus.Fenced);
             }
             else
             {

@@ -15,7 +15,7 @@ public sealed record WarpProcessOptions(string DataDirectory)
     public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>(StringComparer.Ordinal);
 
     /// <summary>How long <c>/health/ready</c> may take: well over a cold start on a busy machine, and over a recovery.</summary>
-    public TimeSpan ReadyWithin { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan ReadyWithin { get; init; } = TimeSpan.FromSeconds(120);
 }
 
 /// <summary>The service as its operators run it: a process of its own, so that it can be killed.</summary>

@@ -44,7 +44,7 @@ internal static class AppendReply
             context.Response.Headers["Preference-Applied"] = "return=representation";
             json.Raw(",\"events\":["u8);
             if (found.Actor is { } actor)
-                await new EventPages(actor, json, context).WriteAsync(new EventRange(outcome.FirstSeq, outcome.LastSeq, false), EventFilter.None, separator: ",");
+                await new EventPages(actor, new PagedReply(json, context)).WriteAsync(new EventRange(outcome.FirstSeq, outcome.LastSeq, false), EventFilter.None, separator: ",");
             json.Raw((byte)']');
         }
 

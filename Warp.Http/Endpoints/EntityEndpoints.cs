@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 
@@ -7,8 +8,6 @@ namespace Warp.Http.Endpoints;
 /// <summary><c>GET</c> and <c>HEAD /v1/entities/{kind}/{id}</c>, and the list of entities.</summary>
 internal sealed class EntityEndpoints(EntityLookup lookup, EntityRegistry registry, Limits limits)
 {
-    private const int LimitDefault = 100;
-
     public async Task DescribeAsync(HttpContext context)
     {
         var query = new QueryParameters(context.Request);
@@ -44,12 +43,12 @@ internal sealed class EntityEndpoints(EntityLookup lookup, EntityRegistry regist
     public async Task ListAsync(HttpContext context)
     {
         var query = new QueryParameters(context.Request, "kind", "limit", "cursor");
-        var kind = System.Text.Encoding.UTF8.GetBytes(query.Text("kind") ?? "");
-        if (kind.Length > 0 && EntityName.KindError(kind, limits) is { } kindError) query.Refuse("kind", kindError);
-        var limit = (int)(query.Integer("limit", 1, limits.HistoryLimit) ?? LimitDefault);
+        var kind = query.Text("kind") is { } given ? Encoding.UTF8.GetBytes(given) : [];
+        if (query.Text("kind") is not null && EntityName.KindError(kind, limits) is { } kindError) query.Refuse("kind", kindError);
+        var limit = query.Limit(limits.HistoryLimit);
         var problem = query.Problem;
         Life after = default;
-        if (problem is null && query.Text("cursor") is { } cursor && !Life.TryParse(System.Text.Encoding.UTF8.GetBytes(cursor), out after))
+        if (problem is null && query.Text("cursor") is { } cursor && !registry.TryParsePlace(cursor, out after))
             problem = Problems.InvalidCursor("The cursor is not one that a list gave; start without one.");
         var mediaType = MediaTypes.Choose(context.Request, MediaTypes.Json, MediaTypes.Ndjson);
         if (mediaType is null) problem ??= Problems.NotAcceptable($"{MediaTypes.Json} or {MediaTypes.Ndjson}");

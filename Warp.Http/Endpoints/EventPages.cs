@@ -1,28 +1,19 @@
-using System.Buffers;
-using System.Security.Cryptography;
 using Warp.Http.Aggregates;
 using Warp.Http.Entities;
 using Warp.Http.Events;
 
 namespace Warp.Http.Endpoints;
 
-/// <summary>Sends events page by page: memory is bounded by a page, and a slow client slows the reading.</summary>
-/// <param name="json">Holds what is not sent yet; the caller sends what is left in it at the end.</param>
-internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext context)
+/// <summary>Reads events page by page and writes them into an answer.</summary>
+internal sealed class EventPages(EntityActor actor, PagedReply reply)
 {
     private const int PageEvents = 1000;
     private const int PageBytes = 256 * 1024;
-
-    /// <summary>An answer shorter than this is sent in one piece, with its length.</summary>
-    private const int SendAtBytes = 64 * 1024;
 
     private readonly Life _life = actor.Life;
 
     /// <summary>If set, events are shown in their newest version by these definitions; one that can't be upcast is shown as stored.</summary>
     public AggregateSet? Upcasts { get; init; }
-
-    /// <summary>If set, takes in every byte that is sent.</summary>
-    public IncrementalHash? Hash { get; init; }
 
     /// <summary>Writes the range's events that pass the filter.</summary>
     /// <param name="separator">Stands between two events; null: each ends its line.</param>
@@ -34,7 +25,7 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
         {
             using var page = await ReadAsync(range);
             written += Write(page, filter, separator, written);
-            await SendIfLongAsync();
+            await reply.SendIfLongAsync();
             if (page.NextSeq == 0) break;
             range = range.Descending ? range with { To = page.NextSeq } : range with { From = page.NextSeq };
         }
@@ -58,22 +49,10 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
         return null;
     }
 
-    public ValueTask SendIfLongAsync() => json.Length >= SendAtBytes ? SendAsync() : ValueTask.CompletedTask;
-
-    /// <summary>Sends what is written so far and waits while the client does not take it.</summary>
-    public async ValueTask SendAsync()
-    {
-        Hash?.AppendData(json.Written);
-        context.Response.BodyWriter.Write(json.Written);
-        json.Clear();
-        var flushed = await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
-        if (flushed.IsCompleted || flushed.IsCanceled) throw new OperationCanceledException("The client left.", context.RequestAborted);
-    }
-
     /// <exception cref="EntityGoneException">The life that reading began with is not there any more.</exception>
     private async ValueTask<HistoryPage> ReadAsync(EventRange range)
     {
-        var page = await actor.ReadAsync(range.From, range.To, range.Descending, PageEvents, PageBytes, context.RequestAborted);
+        var page = await actor.ReadAsync(range.From, range.To, range.Descending, PageEvents, PageBytes, reply.Cancellation);
         if (page.Count > 0 && actor.Life == _life) return page;
         page.Dispose();
         throw new EntityGoneException();
@@ -83,7 +62,7 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
     {
         if (Upcasts is null || DefinitionOf(Upcasts, recorded.Fields.Aggregate) is not { } definition)
         {
-            EventJson.Write(json, recorded, _life);
+            EventJson.Write(reply.Json, recorded, _life);
             return;
         }
 
@@ -95,7 +74,7 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
             fields.SchemaVersion = version;
         }
 
-        EventJson.Write(json, new RecordedEvent(recorded.Seq, recorded.RecordedAtMs, fields, recorded.IdempotencyKey, recorded.IndexInAppend), _life);
+        EventJson.Write(reply.Json, new RecordedEvent(recorded.Seq, recorded.RecordedAtMs, fields, recorded.IdempotencyKey, recorded.IndexInAppend), _life);
     }
 
     private AggregateDefinition? DefinitionOf(AggregateSet definitions, ReadOnlySpan<byte> aggregate) =>
@@ -108,9 +87,9 @@ internal sealed class EventPages(EntityActor actor, JsonBuffer json, HttpContext
         {
             var recorded = page.GetEvent(i);
             if (!filter.Matches(recorded.Fields)) continue;
-            if (separator is not null && before + written > 0) json.Raw((byte)separator[0]);
+            if (separator is not null && before + written > 0) reply.Json.Raw((byte)separator[0]);
             WriteEvent(recorded);
-            if (separator is null) json.Raw((byte)'\n');
+            if (separator is null) reply.Json.Raw((byte)'\n');
             written++;
         }
 

@@ -56,7 +56,7 @@ internal ref partial struct EventParser
         if (!Text(ref reader, EventMembers.Entity, ref name)) return false;
         if (!EntityName.TryCheck(name, _limits, out var error))
         {
-            _problem = Problems.InvalidEntityId($"$.entity: {error}");
+            _problem = Problems.InvalidEntityId($"$.entity: {error}", "$.entity");
             return false;
         }
 

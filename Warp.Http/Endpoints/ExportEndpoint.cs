@@ -16,10 +16,22 @@ internal sealed class ExportEndpoint(
 {
     public async Task HandleAsync(HttpContext context)
     {
-        var query = new QueryParameters(context.Request);
-        var (actor, problem) = query.Problem is { } refused ? (null, refused) : await lookup.FindAsync(context);
+        var problem = new QueryParameters(context.Request).Problem;
         var mediaType = MediaTypes.Choose(context.Request, MediaTypes.Ndjson, MediaTypes.Json);
         if (mediaType is null) problem ??= Problems.NotAcceptable($"{MediaTypes.Ndjson} or {MediaTypes.Json}");
+        var name = problem is null ? lookup.ReadName(context, out problem) : null;
+        EntityActor? actor = null;
+        if (problem is null) (actor, problem) = await lookup.FindAsync(name!, context.RequestAborted);
+
+        // Of an entity that only sagas name there is no event, and yet something is held.
+        if (problem?.Status == StatusCodes.Status404NotFound && name is not null && await sagas.Erasure.MayNameAsync(name, context.RequestAborted)) problem = null;
+        EntityDescription? description = null;
+        if (problem is null && actor is not null)
+        {
+            description = await actor.DescribeAsync(context.RequestAborted);
+            if (description is null) problem = await lookup.WhyGoneAsync(context);
+        }
+
         if (problem is not null)
         {
             await ProblemWriter.WriteAsync(context, problem);
@@ -27,48 +39,25 @@ internal sealed class ExportEndpoint(
         }
 
         var isNdjson = mediaType is MediaTypes.Ndjson;
-        if (await actor!.DescribeAsync(context.RequestAborted) is not { } description)
-        {
-            await ProblemWriter.WriteAsync(context, await lookup.WhyGoneAsync(context));
-            return;
-        }
-
         context.Response.ContentType = mediaType;
         context.Response.Headers.CacheControl = EntityHeaders.CacheControl;
 
         // The entity's id stays out of the file's name: it would be logged and kept where files are.
-        context.Response.Headers.ContentDisposition = $"attachment; filename=\"export-{description.Life}.{(isNdjson ? "ndjson" : "json")}\"";
+        context.Response.Headers.ContentDisposition = $"attachment; filename=\"export-{description?.Life}.{(isNdjson ? "ndjson" : "json")}\"";
         using var json = JsonBuffer.Rent();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var pages = new EventPages(actor, json, context) { Hash = hash };
-        WriteHeader(json, actor.Name, description, isNdjson);
-        var events = await pages.WriteAsync(new EventRange(1, description.Seq, false), EventFilter.None, isNdjson ? null : ",");
-        if (events != description.Seq) throw new InvalidOperationException($"An export found {events} of {description.Seq} events.");
+        var reply = new PagedReply(json, context) { Hash = hash };
+        WriteHeader(json, name!, description, isNdjson);
+        var events = description is { } described ? await WriteEventsAsync(reply, actor!, described, isNdjson) : 0;
         if (!isNdjson) json.Raw("],\"states\":["u8);
-        for (var i = 0; i < description.Aggregates.Count; i++)
-        {
-            if (!isNdjson && i > 0) json.Raw((byte)',');
-            await WriteStateAsync(json, actor, description.Aggregates[i], description.Seq, context);
-            if (isNdjson) json.Raw((byte)'\n');
-            await pages.SendIfLongAsync();
-        }
-
+        if (description is { } folded) await WriteStatesAsync(reply, actor!, folded, isNdjson, context);
         if (!isNdjson) json.Raw("],\"projections\":["u8);
-        await WriteRowsAsync(json, description.Life, pages, isNdjson, context.RequestAborted);
+        if (description is { } projected) await WriteRowsAsync(reply, projected.Life, isNdjson);
         if (!isNdjson) json.Raw("],\"sagas\":["u8);
-        var isFirst = true;
-        await foreach (var (saga, kept) in sagas.StepsOfAsync(actor.Name.Memory, context.RequestAborted))
-        {
-            if (!isNdjson && !isFirst) json.Raw((byte)',');
-            isFirst = false;
-            SagaJson.WriteExported(json, saga, kept);
-            if (isNdjson) json.Raw((byte)'\n');
-            await pages.SendIfLongAsync();
-        }
-
+        await WriteStepsAsync(reply, name!, isNdjson);
         if (isNdjson)
         {
-            await pages.SendAsync();
+            await reply.SendAsync();
             WriteEnd(json, events, hash);
         }
         else
@@ -79,21 +68,48 @@ internal sealed class ExportEndpoint(
         context.Response.BodyWriter.Write(json.Written);
     }
 
-    private void WriteHeader(JsonBuffer json, EntityName name, in EntityDescription description, bool isNdjson)
+    /// <param name="description">Null where there is no event.</param>
+    private void WriteHeader(JsonBuffer json, byte[] name, in EntityDescription? description, bool isNdjson)
     {
         json.Raw("{\"export\":\"warp.http/1\",\"entity\":"u8);
-        json.Text(name.Utf8);
-        json.Raw(",\"life\":"u8);
-        json.Life(description.Life);
-        json.Raw(",\"seq\":"u8);
-        json.Number(description.Seq);
-        json.Raw(",\"createdAt\":"u8);
-        json.Time(description.CreatedAtMs);
-        json.Raw(",\"updatedAt\":"u8);
-        json.Time(description.UpdatedAtMs);
+        json.Text(name);
+        if (description is { } described)
+        {
+            json.Raw(",\"life\":"u8);
+            json.Life(described.Life);
+            json.Raw(",\"seq\":"u8);
+            json.Number(described.Seq);
+            json.Raw(",\"createdAt\":"u8);
+            json.Time(described.CreatedAtMs);
+            json.Raw(",\"updatedAt\":"u8);
+            json.Time(described.UpdatedAtMs);
+        }
+        else
+        {
+            json.Raw(",\"life\":null,\"seq\":0,\"createdAt\":null,\"updatedAt\":null"u8);
+        }
+
         json.Raw(",\"exportedAt\":"u8);
         json.Time(clock.GetUtcNow().ToUnixTimeMilliseconds());
         json.Raw(isNdjson ? "}\n"u8 : ",\"events\":["u8);
+    }
+
+    private static async ValueTask<long> WriteEventsAsync(PagedReply reply, EntityActor actor, EntityDescription description, bool isNdjson)
+    {
+        var events = await new EventPages(actor, reply).WriteAsync(new EventRange(1, description.Seq, false), EventFilter.None, isNdjson ? null : ",");
+        if (events != description.Seq) throw new InvalidOperationException($"An export found {events} of {description.Seq} events.");
+        return events;
+    }
+
+    private async ValueTask WriteStatesAsync(PagedReply reply, EntityActor actor, EntityDescription description, bool isNdjson, HttpContext context)
+    {
+        for (var i = 0; i < description.Aggregates.Count; i++)
+        {
+            if (!isNdjson && i > 0) reply.Json.Raw((byte)',');
+            await WriteStateAsync(reply.Json, actor, description.Aggregates[i], description.Seq, context);
+            if (isNdjson) reply.Json.Raw((byte)'\n');
+            await reply.SendIfLongAsync();
+        }
     }
 
     /// <summary>The state as of the export's seq; one that can't be folded is told as its problem, since the events are all there.</summary>
@@ -114,16 +130,29 @@ internal sealed class ExportEndpoint(
         json.Raw((byte)'}');
     }
 
-    private async ValueTask WriteRowsAsync(JsonBuffer json, Life life, EventPages pages, bool isNdjson, CancellationToken cancellation)
+    private async ValueTask WriteRowsAsync(PagedReply reply, Life life, bool isNdjson)
     {
         var isFirst = true;
-        await foreach (var (table, row) in projections.ReadRowsAsync(life, cancellation))
+        await foreach (var (table, row) in projections.ReadRowsAsync(life, reply.Cancellation))
         {
-            if (!isNdjson && !isFirst) json.Raw((byte)',');
+            if (!isNdjson && !isFirst) reply.Json.Raw((byte)',');
             isFirst = false;
-            ProjectionJson.Write(json, table, row);
-            if (isNdjson) json.Raw((byte)'\n');
-            await pages.SendIfLongAsync();
+            ProjectionJson.Write(reply.Json, table, row);
+            if (isNdjson) reply.Json.Raw((byte)'\n');
+            await reply.SendIfLongAsync();
+        }
+    }
+
+    private async ValueTask WriteStepsAsync(PagedReply reply, byte[] name, bool isNdjson)
+    {
+        var isFirst = true;
+        await foreach (var (saga, kept) in sagas.StepsOfAsync(name, reply.Cancellation))
+        {
+            if (!isNdjson && !isFirst) reply.Json.Raw((byte)',');
+            isFirst = false;
+            SagaJson.WriteExported(reply.Json, saga, kept);
+            if (isNdjson) reply.Json.Raw((byte)'\n');
+            await reply.SendIfLongAsync();
         }
     }
 

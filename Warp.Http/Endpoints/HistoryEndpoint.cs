@@ -39,7 +39,7 @@ internal sealed class HistoryEndpoint(EntityLookup lookup, AggregateCatalog defi
         var known = definitions.Current;
         var filter = new EventFilter(query.Types, query.Aggregate, Encoding.UTF8.GetBytes(known.ResolveDefault(actor.Name.Kind).Name));
         using var json = JsonBuffer.Rent();
-        var pages = new EventPages(actor, json, context) { Upcasts = query.Upcasts ? known : null };
+        var pages = new EventPages(actor, new PagedReply(json, context)) { Upcasts = query.Upcasts ? known : null };
         var end = await EndAsync(pages, range, filter, query.Limit);
         var next = end is { } seq && range.After(seq) is { IsEmpty: false } rest ? NextPath(context, actor, rest) : null;
         if (end is not null) range = range.StoppingAt(end.Value);

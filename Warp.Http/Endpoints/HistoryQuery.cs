@@ -6,19 +6,17 @@ namespace Warp.Http.Endpoints;
 /// <summary>What a request for history asks for.</summary>
 internal sealed class HistoryQuery
 {
-    private const int LimitDefault = 100;
-
     public HistoryQuery(HttpRequest request, Limits limits)
     {
         var query = new QueryParameters(request, "from", "to", "limit", "order", "type", "aggregate", "since", "until", "upcast");
         From = query.Integer("from", 1) ?? 1;
         To = query.Integer("to", 1);
-        Limit = query.Integer("limit", 1, limits.HistoryLimit) ?? LimitDefault;
+        Limit = query.Limit(limits.HistoryLimit);
         Descending = query.Choice("order", "asc", "desc") is "desc";
         SinceMs = query.Time("since", roundUp: true);
         UntilMs = query.Time("until");
         Upcasts = query.Flag("upcast");
-        Types = query.Texts("type").ConvertAll(Encoding.UTF8.GetBytes);
+        Types = query.Types(limits);
         if (query.Text("aggregate") is { } aggregate)
         {
             Aggregate = Encoding.UTF8.GetBytes(aggregate);
@@ -26,6 +24,7 @@ internal sealed class HistoryQuery
         }
 
         if (From > To) query.Refuse("to", $"{To} lies before from, {From}.");
+        if (SinceMs > UntilMs) query.Refuse("until", $"{query.Text("until")} lies before since, {query.Text("since")}.");
         Problem = query.Problem;
         var mediaType = MediaTypes.Choose(request, MediaTypes.Json, MediaTypes.Ndjson);
         if (mediaType is null) Problem ??= Problems.NotAcceptable($"{MediaTypes.Json} or {MediaTypes.Ndjson}");

@@ -29,19 +29,19 @@ internal static class ProblemMapping
         AppendStatus.FoldFailed => Problems.FoldFailed((FoldFailure)outcome.Reason!),
         AppendStatus.InvariantViolated => Problems.InvariantViolated((InvariantViolation)outcome.Reason!),
         AppendStatus.MailboxFull => new Problem(429, "mailbox-full", "The entity has too many appends waiting.",
-            "The entity's mailbox is full (mailboxCommands); nothing was stored. Send fewer appends at once to one entity, or batches.")
+            outcome.Detail ?? "The entity's mailbox is full (mailboxCommands); nothing was stored.")
         {
             Retryable = true,
             RetryAfterSeconds = 1,
         },
         AppendStatus.Overloaded => new Problem(503, "overloaded", "The service takes no more for now.",
-            "The shard's queue is full; nothing was stored.")
+            outcome.Detail ?? "The shard's queue is full (Warp__QueuedBytesMax); nothing was stored.")
         {
             Retryable = true,
             RetryAfterSeconds = 1,
         },
         AppendStatus.StorageFull => new Problem(507, "storage-full", "The disk is full.",
-            outcome.Detail ?? "The disk has no room left for the journal; nothing was stored. Reads and erasures go on.")
+            outcome.Detail ?? "The disk has too little room (Warp__FreeBytesMin); nothing was stored. Reads and erasures go on.")
         {
             Retryable = true,
         },
@@ -60,7 +60,7 @@ internal static class ProblemMapping
         var seq = expected.Seq?.ToString(CultureInfo.InvariantCulture);
         var detail = expected.Life is { } life && life != outcome.Life
             ? $"Life {life} was expected; the entity's life is {(outcome.Life.IsNone ? "none" : outcome.Life)}, at seq {outcome.LastSeq}."
-            : $"Seq {seq} was expected; the entity is at seq {outcome.LastSeq}.";
+            : $"{(seq is null ? "Another seq" : $"Seq {seq}")} was expected; the entity is at seq {outcome.LastSeq}.";
         return Problems.SeqMismatch(seq, outcome.LastSeq, detail);
     }
 }

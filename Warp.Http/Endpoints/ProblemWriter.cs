@@ -35,6 +35,15 @@ internal static class ProblemWriter
     public static void WriteJson(JsonBuffer json, Problem problem, HttpContext context)
     {
         s_problems.Add(1, new KeyValuePair<string, object?>("type", problem.Type));
+        WriteJson(json, problem, RequestTarget.PathOf(context), TraceIdOf(context));
+    }
+
+    /// <summary>A problem of the past, which an answer tells of: it is the same whoever asks, and nothing failed now.</summary>
+    /// <param name="instance">Where it happened.</param>
+    public static void WritePast(JsonBuffer json, Problem problem, string instance) => WriteJson(json, problem, instance, null);
+
+    private static void WriteJson(JsonBuffer json, Problem problem, ReadOnlySpan<char> instance, string? traceId)
+    {
         json.Raw("{\"type\":"u8);
         json.Text(string.Concat("/problems/", problem.Type));
         json.Raw(",\"title\":"u8);
@@ -44,9 +53,13 @@ internal static class ProblemWriter
         json.Raw(",\"detail\":"u8);
         json.Text(problem.Detail);
         json.Raw(",\"instance\":"u8);
-        json.Text(RequestTarget.PathOf(context));
-        json.Raw(",\"traceId\":"u8);
-        json.Text(TraceIdOf(context));
+        json.Text(instance);
+        if (traceId is not null)
+        {
+            json.Raw(",\"traceId\":"u8);
+            json.Text(traceId);
+        }
+
         json.Raw(problem.Retryable ? ",\"retryable\":true"u8 : ",\"retryable\":false"u8);
         if (problem.Errors.Count > 0) WriteErrors(json, problem.Errors);
         else if (problem.ErrorPath is not null) WriteErrors(json, [(problem.ErrorPath, problem.Detail)]);

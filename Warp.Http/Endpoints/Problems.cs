@@ -7,18 +7,18 @@ namespace Warp.Http.Endpoints;
 /// <summary>Every problem type the service knows, each made in one place.</summary>
 internal static class Problems
 {
-    public static Problem InvalidJson(string detail, string? path = null) =>
+    public static Problem InvalidJson(string detail, string path = "$") =>
         new(400, "invalid-json", "The body is not valid JSON.", detail) { ErrorPath = path };
 
     /// <param name="path">A JSON path, or the name of the parameter or header.</param>
     public static Problem InvalidRequest(string path, string detail) =>
         new(400, "invalid-request", "The request is not valid.", detail) { ErrorPath = path };
 
-    public static Problem InvalidEntityId(string detail, string? path = null) =>
+    public static Problem InvalidEntityId(string detail, string path = "path") =>
         new(400, "invalid-entity-id", "The entity's name is not valid.", detail) { ErrorPath = path };
 
     public static Problem EmptyBatch() =>
-        new(400, "empty-batch", "The append has no events.", "An append has 1 event or more; the body has none.");
+        new(400, "empty-batch", "The append has no events.", "An append has 1 event or more; the body has none.") { ErrorPath = "$" };
 
     public static Problem InvalidCursor(string detail, string path = "cursor") => new(400, "invalid-cursor", "The cursor is not valid.", detail) { ErrorPath = path };
 

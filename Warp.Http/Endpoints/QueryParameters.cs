@@ -9,6 +9,8 @@ namespace Warp.Http.Endpoints;
 /// <remarks>Read every parameter, then look at <see cref="Problem"/> once: it keeps the first refusal.</remarks>
 internal sealed class QueryParameters
 {
+    private const int LimitDefault = 100;
+
     private readonly List<(string Name, string Value)> _given = [];
 
     /// <param name="known">The names that this route takes.</param>
@@ -42,7 +44,19 @@ internal sealed class QueryParameters
         return found;
     }
 
-    public List<string> Texts(string name) => [.. _given.Where(p => p.Name.Equals(name, StringComparison.Ordinal)).Select(p => p.Value)];
+    /// <summary>How many of a list are asked for in one answer.</summary>
+    public int Limit(int max) => (int)(Integer("limit", 1, max) ?? Math.Min(LimitDefault, max));
+
+    /// <summary>Event types, any of which will do; empty = all.</summary>
+    public List<byte[]> Types(Limits limits)
+    {
+        var types = Texts("type").ConvertAll(Encoding.UTF8.GetBytes);
+        foreach (var type in types)
+            if (EventParser.TypeError(type, limits) is { } error) Refuse("type", error);
+        return types;
+    }
+
+    private List<string> Texts(string name) => [.. _given.Where(p => p.Name.Equals(name, StringComparison.Ordinal)).Select(p => p.Value)];
 
     public long? Integer(string name, long min, long max = long.MaxValue)
     {

@@ -50,6 +50,10 @@ internal static class RequestTarget
         return null;
     }
 
+    /// <summary>A fragment is not part of a target (RFC 9112, section 3.2); who sends one means a <c>#</c> in the id, which must be encoded.</summary>
+    public static Problem? CheckFragment(string rawTarget) =>
+        rawTarget.Contains('#', StringComparison.Ordinal) ? Problems.InvalidRequest("path", "The target has a #; in a name it is written %23.") : null;
+
     /// <summary>Reads kind and id from the path into <paramref name="name"/> as <c>kind/id</c>, once and for all.</summary>
     /// <param name="name">As long as <see cref="NameBytesMax"/> says.</param>
     /// <param name="rest">What follows the id, from its slash.</param>
@@ -58,7 +62,7 @@ internal static class RequestTarget
         length = 0;
         rest = default;
         var path = PathOf(context);
-        if (!path.StartsWith(EntitiesPrefix, StringComparison.Ordinal)) return Problems.RouteNotFound();
+        if (!path.StartsWith(EntitiesPrefix, StringComparison.OrdinalIgnoreCase)) return Problems.RouteNotFound();
         path = path[EntitiesPrefix.Length..];
         var slash = path.IndexOf('/');
         if (slash < 0) return Problems.RouteNotFound();

@@ -10,7 +10,6 @@ namespace Warp.Http.Endpoints;
 /// <summary><c>/v1/sagas</c>: sagas are run, read, listed, and ended by a person where they are stuck.</summary>
 internal sealed class SagaEndpoints(SagaService sagas, SagaJson saga, Store store, Limits limits)
 {
-    private const int LimitDefault = 100;
 
     public async Task StartAsync(HttpContext context)
     {
@@ -47,11 +46,11 @@ internal sealed class SagaEndpoints(SagaService sagas, SagaJson saga, Store stor
             && LogFormat.TryParseResult(query.Choice("resultType", "RUNNING", "COMPENSATING", "COMMITTED", "COMPENSATED", "STUCK"), out result);
         var entity = query.Text("entity") is { } name ? Encoding.UTF8.GetBytes(name) : null;
         if (entity is not null && !EntityName.TryCheck(entity, limits, out var nameError)) query.Refuse("entity", nameError!);
-        var limit = (int)(query.Integer("limit", 1, limits.HistoryLimit) ?? LimitDefault);
-        var cursor = query.Text("cursor") ?? "";
+        var limit = query.Limit(limits.HistoryLimit);
+        var cursor = query.Text("cursor");
         var problem = query.Problem;
         Life after = default;
-        if (entity is null ? cursor.Length > 0 && !Life.TryParse(Encoding.UTF8.GetBytes(cursor), out after) : SagaService.ParseCursor(cursor) is null)
+        if (cursor is not null && (entity is null ? !sagas.TryParsePlace(cursor, out after) : SagaService.ParseCursor(cursor) is null))
             problem ??= Problems.InvalidCursor("The cursor is not one that this list gave; start without one.");
         var mediaType = MediaTypes.Choose(context.Request, MediaTypes.Json, MediaTypes.Ndjson);
         if (mediaType is null) problem ??= Problems.NotAcceptable($"{MediaTypes.Json} or {MediaTypes.Ndjson}");
@@ -157,7 +156,7 @@ internal sealed class SagaEndpoints(SagaService sagas, SagaJson saga, Store stor
         context.Response.Headers.CacheControl = EntityHeaders.CacheControl;
         context.Response.Headers["Warp-Cursor"] = store.CurrentCursor;
         using var json = JsonBuffer.Rent();
-        saga.Write(json, found, context);
+        saga.Write(json, found);
         JsonReply.Write(context.Response, json);
     }
 
@@ -169,7 +168,7 @@ internal sealed class SagaEndpoints(SagaService sagas, SagaJson saga, Store stor
         for (var i = 0; i < page.Count; i++)
         {
             if (!isNdjson && i > 0) json.Raw((byte)',');
-            saga.Write(json, page[i], context);
+            saga.Write(json, page[i]);
             if (isNdjson) json.Raw((byte)'\n');
         }
 

@@ -11,7 +11,7 @@ internal sealed class SagaJson(SagaService sagas)
 
     private static readonly string[] s_statuses = [.. Enum.GetNames<StepStatus>().Select(name => name.ToUpperInvariant())];
 
-    public void Write(JsonBuffer json, SagaState saga, HttpContext context)
+    public void Write(JsonBuffer json, SagaState saga)
     {
         json.Raw("{\"sagaId\":"u8);
         json.Text(saga.Id);
@@ -21,7 +21,7 @@ internal sealed class SagaJson(SagaService sagas)
         for (var i = 0; i < saga.Steps.Length; i++)
         {
             if (i > 0) json.Raw((byte)',');
-            WriteStep(json, saga, i, context);
+            WriteStep(json, saga, i);
         }
 
         json.Raw((byte)']');
@@ -56,7 +56,7 @@ internal sealed class SagaJson(SagaService sagas)
         json.Raw((byte)'}');
     }
 
-    private void WriteStep(JsonBuffer json, SagaState saga, int number, HttpContext context)
+    private void WriteStep(JsonBuffer json, SagaState saga, int number)
     {
         var step = saga.Steps[number];
         if (step.Content is { } content && !sagas.Parties.IsErased(step.Party))
@@ -77,7 +77,7 @@ internal sealed class SagaJson(SagaService sagas)
         if (step.Refusal is { } refusal)
         {
             json.Raw(",\"problem\":"u8);
-            ProblemWriter.WriteJson(json, ProblemOf(saga.Id, number, step, refusal), context);
+            ProblemWriter.WritePast(json, ProblemOf(saga.Id, number, step, refusal), $"/v1/sagas/{saga.Id}");
         }
 
         json.Raw((byte)'}');

@@ -17,7 +17,8 @@ internal static class StartFailure
         SocketException => $"Can't listen: {error.Message}.",
         InvalidOperationException when error.Message.StartsWith("Failed to convert configuration value", StringComparison.Ordinal) => error.Message,
         FormatException => error.Message,
-        AggregateException { InnerExceptions.Count: 1 } => Explain(error.InnerException!),
+        AggregateException several when several.InnerExceptions.Select(Explain).ToList() is var explained && !explained.Contains(null) =>
+            string.Join(Environment.NewLine, explained),
         _ => null,
     };
 }

@@ -10,6 +10,8 @@ namespace Warp.Http.Endpoints;
 /// <summary><c>POST /v1/events</c>: NDJSON both ways, one reply line for each line, as soon as it is durable.</summary>
 internal sealed class StreamEndpoint
 {
+    private static readonly string[] s_refusedHeaders = ["Idempotency-Key", "If-Match", "If-None-Match"];
+
     private readonly EntityRegistry _registry;
     private readonly Expectations _expectations;
     private readonly Limits _limits;
@@ -29,7 +31,7 @@ internal sealed class StreamEndpoint
     public async Task HandleAsync(HttpContext context)
     {
         var query = new QueryParameters(context.Request);
-        if ((query.Problem ?? MediaTypes.OfStream(context.Request)) is { } refused)
+        if ((query.Problem ?? MediaTypes.OfStream(context.Request) ?? RefuseHeaders(context.Request)) is { } refused)
         {
             await ProblemWriter.WriteAsync(context, refused);
             return;
@@ -53,5 +55,13 @@ internal sealed class StreamEndpoint
         {
             Interlocked.Decrement(ref _open);
         }
+    }
+
+    /// <summary>What holds for one append elsewhere: who sends it here must not believe that it holds for the lines.</summary>
+    private static Problem? RefuseHeaders(HttpRequest request)
+    {
+        foreach (var name in s_refusedHeaders)
+            if (request.Headers.ContainsKey(name)) return Problems.InvalidRequest(name, $"{name} says nothing of a stream of appends: give each event an id, or each line an expect.");
+        return null;
     }
 }

@@ -199,7 +199,7 @@ internal sealed partial class StreamSession
 
         if (!isLastTry && refused is (AppendStatus.MailboxFull or AppendStatus.Overloaded)) return false;
         if (ProblemMapping.IsRetryable(refused)) Remember(command.Entity, line.Number);
-        Refuse(ProblemMapping.Of(new AppendOutcome(refused), command.Expect)!, command.Entity.ToArray());
+        Refuse(ProblemMapping.Of(registry.RefusalOf(refused), command.Expect)!, command.Entity.ToArray());
         return true;
     }
 

@@ -22,9 +22,7 @@ internal sealed class SubscribeQuery
             : new QueryParameters(request, "aggregate", "type", "from");
         if (ofAll) Cursor = query.Text("cursor");
         else From = query.Integer("from", 1);
-        _types = query.Texts("type").ConvertAll(Encoding.UTF8.GetBytes);
-        foreach (var type in _types)
-            if (EventParser.TypeError(type, limits) is { } error) query.Refuse("type", error);
+        _types = query.Types(limits);
         _aggregate = query.Text("aggregate");
         if (_aggregate is not null && !EventParser.IsName(Encoding.UTF8.GetBytes(_aggregate)))
             query.Refuse("aggregate", $"\"{_aggregate}\" is not an aggregate's name.");

@@ -9,8 +9,9 @@ internal sealed class TargetMiddleware(RequestDelegate next, IServiceProvider se
 
     public Task InvokeAsync(HttpContext context)
     {
-        var path = RequestTarget.PathOf(context);
-        if (RequestTarget.Check(path) is { } problem) return ProblemWriter.WriteAsync(context, problem);
+        var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        var path = RequestTarget.PathOf(target);
+        if ((RequestTarget.Check(path) ?? RequestTarget.CheckFragment(target)) is { } problem) return ProblemWriter.WriteAsync(context, problem);
         if (path.StartsWith("/v1/entities/", StringComparison.Ordinal) && HotRouteOf(context.Request.Method, path[13..]) is { } route)
         {
             // Routing leaves an endpoint alone that is set before it.

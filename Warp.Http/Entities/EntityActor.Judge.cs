@@ -41,7 +41,7 @@ public sealed partial class EntityActor
     /// <summary>An erasure: everything after it meets an erased entity.</summary>
     internal void Judge(EraseCommand erase)
     {
-        if (_erased || _lastSeq == 0)
+        if (_erased || (_lastSeq == 0 && !erase.IsNamedElsewhere))
         {
             erase.Decide();
             Answer(erase);
@@ -49,10 +49,11 @@ public sealed partial class EntityActor
         }
 
         erase.ErasedEvents = _lastSeq;
-        Submit(erase, CommitKind.Fence, _life!, _lastSeq);
+        Submit(erase, CommitKind.Fence, _life ?? NextLife(), _lastSeq);
         _erased = true;
         _fenced = true;
         _life = null;
+        _nextLife = null;
         _lastSeq = 0;
         _ids = null;
         _working = null;

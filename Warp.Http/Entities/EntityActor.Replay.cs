@@ -153,8 +153,8 @@ public sealed partial class EntityActor
                 continue;
             }
 
-            Answer(append, new AppendOutcome(
-                AppendStatus.EventIdConflict, LifeOf(_life), seq != 0 ? seq : firstSeq + i, _lastSeq, Encoding.ASCII.GetString(id)));
+            if (seq != 0) AnswerConflict(append, seq, Encoding.ASCII.GetString(id));
+            else AnswerPartial(append, firstSeq);
             return false;
         }
 
@@ -172,18 +172,21 @@ public sealed partial class EntityActor
             var e = EventRecord.Read(ref rest);
             if (!append.Key.IsEmpty || !e.Id.IsEmpty) continue;
             if (firstSeq + i <= _lastSeq && stored.HasSameContent(firstSeq + i, e)) continue;
-            Answer(append, new AppendOutcome(AppendStatus.EventIdConflict, LifeOf(_life), firstSeq + i, _lastSeq, "(an event without an id)"));
+            AnswerPartial(append, firstSeq);
             return;
         }
 
-        if (!stored.IsWholeAppend(firstSeq, firstSeq + append.Count - 1))
-        {
-            Answer(append, new AppendOutcome(AppendStatus.EventIdConflict, LifeOf(_life), firstSeq, _lastSeq, FirstId(append)));
-            return;
-        }
-
-        Answer(append, new AppendOutcome(AppendStatus.Replayed, LifeOf(_life), firstSeq, firstSeq + append.Count - 1));
+        if (stored.IsWholeAppend(firstSeq, firstSeq + append.Count - 1))
+            Answer(append, new AppendOutcome(AppendStatus.Replayed, LifeOf(_life), firstSeq, firstSeq + append.Count - 1));
+        else
+            AnswerPartial(append, firstSeq);
     }
+
+    /// <summary>The first id is a replay, what follows is not: told is the id that is used.</summary>
+    private void AnswerPartial(AppendCommand append, long firstSeq) => AnswerConflict(append, firstSeq + FirstIndexWithId(append), FirstId(append));
+
+    private void AnswerConflict(AppendCommand append, long seq, string id) =>
+        Answer(append, new AppendOutcome(AppendStatus.EventIdConflict, LifeOf(_life), seq, _lastSeq, id));
 
     private static int FirstIndexWithId(AppendCommand append)
     {

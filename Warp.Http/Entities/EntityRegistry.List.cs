@@ -16,6 +16,9 @@ public sealed partial class EntityRegistry
     public ValueTask<IReadOnlyList<ListedEntity>> ListAsync(ReadOnlyMemory<byte> kind, Life after, int limit, CancellationToken cancellation) =>
         EntityName.IsReserved(kind.Span) ? ValueTask.FromResult<IReadOnlyList<ListedEntity>>([]) : ListAnyAsync(kind, after, limit, cancellation);
 
+    /// <summary>Reads a place where a list ended; false if it lies in no shard of this store.</summary>
+    public bool TryParsePlace(string cursor, out Life after) => Life.TryParse(System.Text.Encoding.UTF8.GetBytes(cursor), out after) && after.Shard < Store.Shards;
+
     /// <summary>The same for one kind, which may be one of the service itself.</summary>
     internal async ValueTask<IReadOnlyList<ListedEntity>> ListAnyAsync(ReadOnlyMemory<byte> kind, Life after, int limit, CancellationToken cancellation)
     {

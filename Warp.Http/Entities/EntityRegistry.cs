@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -16,6 +17,9 @@ public sealed partial class EntityRegistry
     private readonly ActorTable _actors = new();
     private readonly Channel<EntityActor> _grown = Channel.CreateBounded<EntityActor>(new BoundedChannelOptions(GrownMax) { SingleReader = true });
     private readonly ILogger _logger;
+    private readonly string _mailboxFull;
+    private readonly string _overloaded;
+    private readonly string _storageFull;
     private Tuple<AggregateSet?, bool> _rules = Tuple.Create<AggregateSet?, bool>(null, false);
 
     public EntityRegistry(
@@ -28,6 +32,11 @@ public sealed partial class EntityRegistry
         Time = time;
         _logger = logger;
         _evict = Evict;
+        _mailboxFull = string.Create(CultureInfo.InvariantCulture,
+            $"{Limits.MailboxCommands} appends wait for the entity (mailboxCommands), or it holds half of what is free of its shard's queue (Warp__QueuedBytesMax); nothing was stored. Send fewer appends at once to one entity, or batches.");
+        _overloaded = string.Create(CultureInfo.InvariantCulture, $"{store.Options.QueuedBytesMax} bytes wait for the entity's shard (Warp__QueuedBytesMax); nothing was stored.");
+        _storageFull = string.Create(CultureInfo.InvariantCulture,
+            $"The disk has less than {store.Options.FreeBytesMin} bytes free (Warp__FreeBytesMin); nothing was stored. Reads and erasures go on.");
         EntityMetrics.Opened(this);
     }
 
@@ -54,7 +63,7 @@ public sealed partial class EntityRegistry
     {
         var outcome = command.Completion; // taken before: once posted, the command may be completed and used again
         var refused = Post(command);
-        return refused == AppendStatus.Appended ? outcome : new ValueTask<AppendOutcome>(new AppendOutcome(refused));
+        return refused == AppendStatus.Appended ? outcome : new ValueTask<AppendOutcome>(RefusalOf(refused));
     }
 
     /// <summary>The same for who keeps the command, and awaits its <see cref="AppendCommand.Completion"/> later: Appended = queued, else the refusal.</summary>
@@ -67,6 +76,15 @@ public sealed partial class EntityRegistry
         shard.Leave(bytes);
         return AppendStatus.MailboxFull;
     }
+
+    /// <summary>The outcome of an append that was refused before it was queued, with the setting that refused it.</summary>
+    public AppendOutcome RefusalOf(AppendStatus refused) => new(refused, Detail: refused switch
+    {
+        AppendStatus.MailboxFull => _mailboxFull,
+        AppendStatus.Overloaded => _overloaded,
+        AppendStatus.StorageFull => _storageFull,
+        _ => null,
+    });
 
     /// <summary>The shard that a name belongs to, and its epoch, for <see cref="AppendCommand.BoundEpoch"/>.</summary>
     public (int Shard, int Epoch) EpochOf(ReadOnlySpan<byte> name)
@@ -129,11 +147,12 @@ public sealed partial class EntityRegistry
         }
     }
 
-    internal async ValueTask<EraseStatus> EraseAsync(ReadOnlyMemory<byte> name, Guid receiptId, CancellationToken cancellation)
+    /// <param name="isNamedElsewhere">See <see cref="EraseCommand"/>.</param>
+    internal async ValueTask<EraseStatus> EraseAsync(ReadOnlyMemory<byte> name, Guid receiptId, bool isNamedElsewhere, CancellationToken cancellation)
     {
         var shard = Store.ShardOf(name.Span);
         if (shard.Damage is { } damage) throw new ShardUnavailableException(damage) { IsTransient = false };
-        var erase = new EraseCommand(receiptId);
+        var erase = new EraseCommand(receiptId, isNamedElsewhere);
         while (!Post(shard, name.Span, erase)) await Task.Delay(TimeSpan.FromMilliseconds(1), Time, cancellation);
         return await erase.Done.WaitAsync(cancellation);
     }

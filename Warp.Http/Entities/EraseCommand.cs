@@ -17,7 +17,8 @@ public enum EraseStatus
 }
 
 /// <summary>Erases a life: a fence through the same writer as its appends, so that it has its place among them.</summary>
-internal sealed class EraseCommand(Guid receiptId) : EntityCommand
+/// <param name="isNamedElsewhere">Another store holds something of the entity: where it never had a life, one without events is fenced.</param>
+internal sealed class EraseCommand(Guid receiptId, bool isNamedElsewhere) : EntityCommand
 {
     private readonly TaskCompletionSource<EraseStatus> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly byte[] _body = new byte[FenceBody.Bytes];
@@ -27,6 +28,8 @@ internal sealed class EraseCommand(Guid receiptId) : EntityCommand
 
     /// <summary>The life's last seq: that many events are erased.</summary>
     public long ErasedEvents { get; set; }
+
+    public bool IsNamedElsewhere => isNamedElsewhere;
 
     public override int Count => 1;
 

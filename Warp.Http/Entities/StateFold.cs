@@ -149,7 +149,7 @@ internal sealed partial class StateFold
         json.Flush();
         stateAt = body.WrittenCount;
         json.WriteRawValue(state, skipInputValidation: true);
-        if (_lastMs > 0) json.WriteString("updatedAt"u8, DateTimeOffset.FromUnixTimeMilliseconds(_lastMs).UtcDateTime);
+        if (_lastMs > 0) json.WriteString("updatedAt"u8, Rfc3339.Format(_lastMs));
         else json.WriteNull("updatedAt"u8); // the state before the first event
         json.WriteEndObject();
         json.Flush();

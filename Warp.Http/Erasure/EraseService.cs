@@ -18,10 +18,14 @@ public sealed class EraseService(EntityRegistry registry, Store store, IEnumerab
     {
         var receiptId = Guid.CreateVersion7(time.GetUtcNow());
         var shard = store.ShardOf(name.Span);
-        switch (await registry.EraseAsync(name, receiptId, cancellation))
+        var tag = store.TagOf(name.Span);
+        var status = await registry.EraseAsync(name, receiptId, isNamedElsewhere: false, cancellation);
+        if (status == EraseStatus.Nothing && !shard.Tombstones.TryFind(tag, out _) && await IsNamedElsewhereAsync(name, cancellation))
+            status = await registry.EraseAsync(name, receiptId, isNamedElsewhere: true, cancellation);
+        switch (status)
         {
             case EraseStatus.Nothing:
-                return shard.Tombstones.TryFind(store.TagOf(name.Span), out var earlier) ? await ReceiptOfAsync(shard.Index, earlier, cancellation) : null;
+                return shard.Tombstones.TryFind(tag, out var earlier) ? await ReceiptOfAsync(shard.Index, earlier, cancellation) : null;
             case EraseStatus.Unavailable:
                 throw new ShardUnavailableException("Whether the erasure was recorded is not known; ask again.") { IsTransient = true };
         }
@@ -47,6 +51,13 @@ public sealed class EraseService(EntityRegistry registry, Store store, IEnumerab
         for (var shard = 0; shard < store.Shards; shard++)
             if (store.AllShards[shard].Tombstones.TryFind(id, out var tombstone)) return await ReceiptOfAsync(shard, tombstone, cancellation);
         return null;
+    }
+
+    private async ValueTask<bool> IsNamedElsewhereAsync(ReadOnlyMemory<byte> name, CancellationToken cancellation)
+    {
+        foreach (var other in _others)
+            if (await other.MayNameAsync(name, cancellation)) return true;
+        return false;
     }
 
     private async ValueTask<EraseReceipt> ReceiptOfAsync(int shard, Tombstone tombstone, CancellationToken cancellation)

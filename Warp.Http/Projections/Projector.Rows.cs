@@ -55,6 +55,9 @@ internal sealed partial class Projector
 
     string IErasedStore.Name => DirectoryName;
 
+    /// <summary>A row comes from an event.</summary>
+    ValueTask<bool> IErasedStore.MayNameAsync(ReadOnlyMemory<byte> entity, CancellationToken cancellation) => ValueTask.FromResult(false);
+
     /// <inheritdoc/>
     public async Task EraseAsync(int shard, Tombstone tombstone, CancellationToken cancellation)
     {

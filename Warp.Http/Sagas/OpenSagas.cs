@@ -77,10 +77,11 @@ internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends
         Interlocked.Increment(ref _changes);
     }
 
-    /// <summary>Ends when something is written down, from which the sagas that begin now would be found.</summary>
-    public async ValueTask EnsureWrittenAsync()
+    /// <summary>Ends when something is written down, from which the sagas that begin now would be found; else says why that can't be, and none must begin.</summary>
+    /// <exception cref="ShardUnavailableException">Nobody can tell whether something is written down.</exception>
+    public async ValueTask<AppendOutcome> EnsureWrittenAsync(Deadline deadline)
     {
-        if (_isWritten) return;
+        if (_isWritten) return default;
         try
         {
             await _isRead.Task.WaitAsync(WaitMax, time, stopping);
@@ -90,7 +91,7 @@ internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends
             throw new ShardUnavailableException("Which sagas are open can't be read.") { IsTransient = true };
         }
 
-        if (!_isWritten) await WriteAsync();
+        return _isWritten ? default : await WriteAsync(deadline);
     }
 
     /// <summary>Reads what was written down last. Where nothing is, no saga ever began.</summary>
@@ -151,30 +152,30 @@ internal sealed class OpenSagas(EntityRegistry registry, int shards, SagaAppends
     /// <summary>Writes down what is open, if that has changed.</summary>
     public async Task WriteIfChangedAsync()
     {
-        if (_isWritten && Volatile.Read(ref _isComplete) && Volatile.Read(ref _changes) != Volatile.Read(ref _changesWritten)) await WriteAsync();
+        if (_isWritten && Volatile.Read(ref _isComplete) && Volatile.Read(ref _changes) != Volatile.Read(ref _changesWritten))
+        {
+            using var deadline = new Deadline(WaitMax, time, stopping);
+            if (await WriteAsync(deadline) is { Status: not AppendStatus.Appended and var status })
+                throw new ShardUnavailableException($"Which sagas are open could not be written down: {status}.") { IsTransient = true };
+        }
     }
 
     public void Dispose() => _writing.Dispose();
 
-    private async Task WriteAsync()
+    private async Task<AppendOutcome> WriteAsync(Deadline deadline)
     {
         await _writing.WaitAsync();
         try
         {
             var changes = Volatile.Read(ref _changes);
-            if (!Volatile.Read(ref _isComplete) || (_isWritten && changes == _changesWritten)) return;
+            if (!Volatile.Read(ref _isComplete) || (_isWritten && changes == _changesWritten)) return default;
             var outcome = await appends.SendAsync(Command());
-            if (SagaAppends.IsPassing(outcome.Status))
-            {
-                using var deadline = new Deadline(WaitMax, time, stopping);
-                outcome = await appends.RetryAsync(outcome, this, static self => self.SendAsync(), deadline);
-            }
-
-            if (outcome.Status != AppendStatus.Appended)
-                throw new ShardUnavailableException($"Which sagas are open could not be written down: {outcome.Status}.") { IsTransient = true };
+            if (SagaAppends.IsPassing(outcome.Status)) outcome = await appends.RetryAsync(outcome, this, static self => self.SendAsync(), deadline);
+            if (outcome.Status != AppendStatus.Appended) return outcome;
             Volatile.Write(ref _changesWritten, changes);
             Volatile.Write(ref _writtenAt, time.GetTimestamp());
             _isWritten = true;
+            return outcome;
         }
         finally
         {

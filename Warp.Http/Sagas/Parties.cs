@@ -12,6 +12,9 @@ namespace Warp.Http.Sagas;
 /// </summary>
 internal sealed class Parties(EntityRegistry registry, Store store, SagaAppends appends, Deadline never)
 {
+    /// <summary>Where the steps on one entity are kept: those from before it was there, and those on its life.</summary>
+    public const int CompanionsMax = 2;
+
     private const int PageBytes = 1 << 20;
 
     private static ReadOnlySpan<byte> StepType => "Step"u8;

@@ -18,6 +18,13 @@ public sealed class PartyErasure(EntityRegistry registry, Store store) : IErased
     /// <inheritdoc/>
     public string Name => "sagas";
 
+    /// <summary>Steps on an entity that nothing was ever appended to are kept all the same: refused, or not reached.</summary>
+    public async ValueTask<bool> MayNameAsync(ReadOnlyMemory<byte> entity, CancellationToken cancellation)
+    {
+        var companion = PartyRef.CompanionOf(store.TagOf(entity.Span), store.ShardOf(entity.Span).Index, LifeBinding.First);
+        return (await registry.FindAsync(companion, cancellation)).Presence == EntityPresence.Alive;
+    }
+
     /// <summary>Fences the companions of an erased party and follows them to the end. A shard that is out of service is tried again in the background.</summary>
     public async Task EraseAsync(int shard, Tombstone tombstone, CancellationToken cancellation)
     {
@@ -43,7 +50,7 @@ public sealed class PartyErasure(EntityRegistry registry, Store store) : IErased
     {
         var found = await registry.FindAsync(companion, cancellation);
         if (found.Presence != EntityPresence.Alive) return;
-        if (await registry.EraseAsync(companion, Guid.CreateVersion7(), cancellation) == EraseStatus.Unavailable)
+        if (await registry.EraseAsync(companion, Guid.CreateVersion7(), isNamedElsewhere: false, cancellation) == EraseStatus.Unavailable)
             throw new ShardUnavailableException("What sagas keep of a party could not be erased; it is tried again.") { IsTransient = true };
     }
 

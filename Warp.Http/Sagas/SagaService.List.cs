@@ -33,13 +33,13 @@ public sealed partial class SagaService
     }
 
     /// <summary>The sagas in which an entity takes part, in the order in which they began. Nothing is left of those that it took part in before it was erased.</summary>
-    /// <param name="cursor">Empty, or from the page before.</param>
+    /// <param name="cursor">Null, or from the page before.</param>
     internal async ValueTask<(List<SagaState> Sagas, string? Next)> ListOfAsync(
-        ReadOnlyMemory<byte> entity, SagaResult? result, string cursor, int limit, CancellationToken cancellation)
+        ReadOnlyMemory<byte> entity, SagaResult? result, string? cursor, int limit, CancellationToken cancellation)
     {
         var page = new List<SagaState>();
         var companions = await Parties.CompanionsOfAsync(entity, cancellation);
-        var (companion, after) = ParseCursor(cursor)!.Value;
+        var (companion, after) = cursor is null ? default : ParseCursor(cursor)!.Value;
         var lookedAt = 0;
         for (; companion < companions.Length; companion++, after = 0)
         {
@@ -73,13 +73,15 @@ public sealed partial class SagaService
         }
     }
 
+    /// <summary>Reads the place in the list of all sagas where a page ended.</summary>
+    internal bool TryParsePlace(string cursor, out Life after) => _registry.TryParsePlace(cursor, out after);
+
     /// <summary>A companion's number and seq; null if it is no cursor of a list of an entity's sagas.</summary>
     internal static (int Companion, long After)? ParseCursor(string cursor)
     {
-        if (cursor.Length == 0) return (0, 0);
         var dash = cursor.IndexOf('-', StringComparison.Ordinal);
         return dash > 0 && int.TryParse(cursor.AsSpan(0, dash), NumberStyles.None, CultureInfo.InvariantCulture, out var companion)
-            && long.TryParse(cursor.AsSpan(dash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var after) ? (companion, after) : null;
+            && companion < Parties.CompanionsMax && long.TryParse(cursor.AsSpan(dash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var after) ? (companion, after) : null;
     }
 
     /// <summary>

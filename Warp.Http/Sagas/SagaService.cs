@@ -124,7 +124,7 @@ public sealed partial class SagaService : IDisposable
     {
         await Log.WriteAsync(saga, new LogEntry(LogType.Resolved) { Note = note });
         SagaMetrics.Ended(SagaResult.Compensated);
-        open.BecomesKnown(saga);
+        open.BecomesKnown(await FindAsync(id, _stopping.Token) ?? saga); // with the time that is stored, which every later answer tells
     });
 
     public void Dispose()
@@ -215,10 +215,10 @@ public sealed partial class SagaService : IDisposable
     /// <summary>Keeps the steps with their parties, then writes the start. Null with a refusal, or without one if there is a log already.</summary>
     private async ValueTask<SagaState?> TryBeginAsync(OpenSaga open, IReadOnlyList<SagaStep> steps, TimeSpan timeout)
     {
-        await Open.EnsureWrittenAsync();
         using var deadline = new Deadline(timeout, _time, _stopping.Token);
         var begin = new SagaBegin(Parties, Erasure, _appends, deadline);
-        var outcome = await begin.KeepAsync(open.Id, steps);
+        var outcome = await Open.EnsureWrittenAsync(deadline);
+        if (outcome.Status == AppendStatus.Appended) outcome = await begin.KeepAsync(open.Id, steps);
         if (outcome.Status != AppendStatus.Appended)
         {
             open.Refusal = new SagaAnswer(SagaAnswerKind.Refused, Refusal: outcome);

@@ -169,7 +169,8 @@ internal sealed partial class ShardWriter
         var header = new JournalRowHeader(_journal.Id, _journal.Rows, records, _durablePosition + 1, positions, bytes, _lastMs, _rowHash);
         return new BuiltRow(header, chunk, at, appends);
 
-        static ReadOnlySpan<byte> NameOf(CommitItem item) => item.IsFirstOfEntity ? item.EntityRef!.Name.Utf8 : default;
+        // A life that is fenced before it had an event leaves no name.
+        static ReadOnlySpan<byte> NameOf(CommitItem item) => item.IsFirstOfEntity && item.Kind != CommitKind.Fence ? item.EntityRef!.Name.Utf8 : default;
     }
 
     private bool WriteRow(in BuiltRow row)
