@@ -71,5 +71,5 @@ for ((round = 1; round <= rounds; round++)); do
   pids=("$service")
   awk -v round="$round" -v without="$without" -v with="$with" \
     'BEGIN { printf "== batches, round %d: %d events/s without streams, %d beside 1,000 (ratio %.2f)\n", round, without, with, with / without }'
-  grep '^from reply' "$work/client"
+  grep -E '^(from reply|processor)' "$work/client"
 done

@@ -8,24 +8,15 @@ using Warp.Http.Tests.Support;
 namespace Warp.Http.Tests.Endpoints;
 
 /// <summary>The page <c>/live</c> in a real browser.</summary>
-public sealed class LivePageTests : IAsyncLifetime
+public sealed class LivePageTests(LivePageTests.SharedBrowser shared) : IClassFixture<LivePageTests.SharedBrowser>, IAsyncDisposable
 {
     private const string Hostile = """{"html":"<img src=x onerror=\"window.harmed=1\"><script>window.harmed=1</script>","quote":"\"'`</li>"}""";
 
     private readonly WarpApp _app = new();
-    private Browser _browser = null!;
 
-    public async ValueTask InitializeAsync()
-    {
-        if (Browser.Executable is null) Assert.Skip("There is no Chromium on this machine.");
-        _browser = await Browser.StartAsync();
-    }
+    private Browser Browser => shared.Browser;
 
-    public async ValueTask DisposeAsync()
-    {
-        if (_browser is not null) await _browser.DisposeAsync();
-        await _app.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     [Theory]
     [InlineData("")]
@@ -34,20 +25,20 @@ public sealed class LivePageTests : IAsyncLifetime
     {
         await AppendAsync("user/alice", "<b>Opened</b>", Hostile);
         await OpenAsync(_app.Address, "?start=beginning", key);
-        await _browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 1 && document.getElementById('status').dataset.state === 'live'");
+        await Browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 1 && document.getElementById('status').dataset.state === 'live'");
 
         await AppendAsync("user/bob", "Credited", """{"amount":12345678901234567890}""");
         await AppendAsync("user/alice", "Credited", "\"zwölf €, 🎉\"");
 
-        await _browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 3");
+        await Browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 3");
         (await TextsAsync(".entity")).ShouldBe(["user/alice #2", "user/bob #1", "user/alice #1"]);
         (await TextsAsync(".type"))[2].ShouldBe("<b>Opened</b>");
         var payloads = await TextsAsync(".payload");
         payloads[0].ShouldBe("\"zwölf €, 🎉\"");
         payloads[1].ShouldBe("""{"amount":12345678901234567890}""", "the page shows the digits that were sent");
         payloads[2].ShouldBe(Hostile);
-        (await _browser.EvaluateAsync("window.harmed === undefined && document.querySelectorAll('#events img, #events script, #events b').length")).GetInt32().ShouldBe(0);
-        _browser.Errors.ShouldBeEmpty();
+        (await Browser.EvaluateAsync("window.harmed === undefined && document.querySelectorAll('#events img, #events script, #events b').length")).GetInt32().ShouldBe(0);
+        Browser.Errors.ShouldBeEmpty();
         if (key.Length == 0) await LookAsync();
     }
 
@@ -56,32 +47,32 @@ public sealed class LivePageTests : IAsyncLifetime
     {
         foreach (var entity in new[] { "user/alice", "order/1", "user/alice" }) await AppendAsync(entity, "A", "1");
         await OpenAsync(_app.Address, "?start=beginning&kind=user", "");
-        await _browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 2");
+        await Browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 2");
 
-        await _browser.EvaluateAsync("document.querySelector('#events .entity').click()");
+        await Browser.EvaluateAsync("document.querySelector('#events .entity').click()");
 
-        await _browser.BecomesTrueAsync("document.getElementById('status').dataset.state === 'live' && document.querySelectorAll('#events li').length === 2");
+        await Browser.BecomesTrueAsync("document.getElementById('status').dataset.state === 'live' && document.querySelectorAll('#events li').length === 2");
         await AppendAsync("user/carol", "A", "1");
         await AppendAsync("user/alice", "B", "1");
-        await _browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 3");
+        await Browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 3");
         (await TextsAsync(".entity")).ShouldBe(["user/alice #3", "user/alice #2", "user/alice #1"]);
-        (await _browser.EvaluateAsync("location.search")).GetString().ShouldBe("?kind=user&entity=user%2Falice&start=beginning");
+        (await Browser.EvaluateAsync("location.search")).GetString().ShouldBe("?kind=user&entity=user%2Falice&start=beginning");
     }
 
     [Fact]
     public async Task A_paused_page_holds_back_and_the_list_is_bounded()
     {
         await OpenAsync(_app.Address, "", "");
-        await _browser.BecomesTrueAsync("document.getElementById('status').dataset.state === 'live'");
-        await _browser.EvaluateAsync("document.getElementById('pause').click()");
+        await Browser.BecomesTrueAsync("document.getElementById('status').dataset.state === 'live'");
+        await Browser.EvaluateAsync("document.getElementById('pause').click()");
 
         var lines = string.Concat(Enumerable.Range(1, 1_700).Select(i => $"{{\"entity\":\"user/many\",\"type\":\"T\",\"payload\":{i}}}\n"));
         (await _app.SendAsync(HttpMethod.Post, "/v1/events", lines, "application/x-ndjson")).ShouldBe(200);
-        await _browser.BecomesTrueAsync("document.getElementById('held').textContent.replace(/\\D/g, '') === '1700'");
+        await Browser.BecomesTrueAsync("document.getElementById('held').textContent.replace(/\\D/g, '') === '1700'");
         (await TextsAsync(".entity")).ShouldBeEmpty();
-        await _browser.EvaluateAsync("document.getElementById('pause').click()");
+        await Browser.EvaluateAsync("document.getElementById('pause').click()");
 
-        await _browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 500");
+        await Browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 500");
         (await TextsAsync(".payload"))[0].ShouldBe("1700");
     }
 
@@ -92,19 +83,34 @@ public sealed class LivePageTests : IAsyncLifetime
     {
         using var relay = new Relay(_app.Address);
         await OpenAsync(relay.Address, "", key);
-        await _browser.BecomesTrueAsync("document.getElementById('status').dataset.state === 'live'");
-        for (var i = 1; i <= 3; i++)
+        await Browser.BecomesTrueAsync("document.getElementById('status').dataset.state === 'live'");
+        for (var i = 1; i <= 2; i++)
         {
             await AppendAsync("user/alice", "T", "1");
-            await _browser.BecomesTrueAsync($"document.querySelectorAll('#events li').length === {(2 * i) - 1}");
+            await Browser.BecomesTrueAsync($"document.querySelectorAll('#events li').length === {(2 * i) - 1}");
             relay.Down();
-            await _browser.BecomesTrueAsync("document.getElementById('status-text').textContent.startsWith('Reconnecting')");
+            await Browser.BecomesTrueAsync("document.getElementById('status-text').textContent.startsWith('Reconnecting')");
             await AppendAsync("user/alice", "T", "1");
             relay.Up();
-            await _browser.BecomesTrueAsync($"document.querySelectorAll('#events li').length === {2 * i}");
+            await Browser.BecomesTrueAsync($"document.querySelectorAll('#events li').length === {2 * i}");
         }
 
-        (await TextsAsync(".entity")).ShouldBe(Enumerable.Range(1, 6).Reverse().Select(seq => $"user/alice #{seq}"));
+        (await TextsAsync(".entity")).ShouldBe(Enumerable.Range(1, 4).Reverse().Select(seq => $"user/alice #{seq}"));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("some-key")]
+    public async Task A_stream_that_is_refused_says_why_and_does_not_wait_for_events(string key)
+    {
+        await AppendAsync("user/alice", "T", "1");
+        (await _app.DeleteAsync("/v1/entities/user/alice")).ShouldBe(200);
+
+        await OpenAsync(_app.Address, "?entity=user%2Falice", key);
+
+        await Browser.BecomesTrueAsync("document.getElementById('status').dataset.state === 'ended'");
+        (await Browser.EvaluateAsync("document.getElementById('status-text').textContent")).GetString()!.ShouldContain("erased");
+        (await Browser.EvaluateAsync("getComputedStyle(document.getElementById('empty')).display")).GetString().ShouldBe("none");
     }
 
     /// <summary>What stands in for EventSource where a key is sent must read every stream as another reader does, however it comes in pieces.</summary>
@@ -121,7 +127,7 @@ public sealed class LivePageTests : IAsyncLifetime
             var streams = Enumerable.Range(0, 25).Select(_ => string.Concat(Enumerable.Range(0, random.Next(60)).Select(_ => pieces[random.Next(pieces.Length)]))).ToList();
             var due = streams.Select(Parsed).ToList();
 
-            var seen = await _browser.EvaluateAsync($$"""
+            var seen = await Browser.EvaluateAsync($$"""
                 import('/live/sse.js').then(({ parser }) => {{JsonSerializer.Serialize(streams)}}.map(text => {
                   const messages = [];
                   const feed = parser(m => messages.push(`${m.event}|${m.data}|${m.id}`));
@@ -150,14 +156,14 @@ public sealed class LivePageTests : IAsyncLifetime
 
     private async Task OpenAsync(Uri address, string query, string key)
     {
-        await _browser.NavigateAsync(new Uri(address, "/live" + query));
+        await Browser.NavigateAsync(new Uri(address, "/live" + query));
         if (key.Length == 0) return;
-        await _browser.EvaluateAsync($"document.forms[0].elements.key.value = '{key}'; document.forms[0].requestSubmit()");
+        await Browser.EvaluateAsync($"document.forms[0].elements.key.value = '{key}'; document.forms[0].requestSubmit()");
     }
 
     private async Task<List<string>> TextsAsync(string selector)
     {
-        var texts = await _browser.EvaluateAsync($"[...document.querySelectorAll('#events {selector}')].map(e => e.textContent)");
+        var texts = await Browser.EvaluateAsync($"[...document.querySelectorAll('#events {selector}')].map(e => e.textContent)");
         return [.. texts.EnumerateArray().Select(text => text.GetString()!)];
     }
 
@@ -170,8 +176,30 @@ public sealed class LivePageTests : IAsyncLifetime
         if (Environment.GetEnvironmentVariable("WARP_TEST_SCREENSHOTS") is not { Length: > 0 } directory) return;
         foreach (var (width, height, isDark) in new[] { (1200, 800, false), (390, 844, false), (1200, 800, true) })
         {
-            await _browser.SetSizeAsync(width, height, isDark);
-            await _browser.ScreenshotAsync(Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"live-{width}-{(isDark ? "dark" : "light")}.png")));
+            await Browser.SetSizeAsync(width, height, isDark);
+            await Browser.ScreenshotAsync(Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"live-{width}-{(isDark ? "dark" : "light")}.png")));
         }
+    }
+
+    /// <summary>One for all tests: to start it takes longer than most of them. Each opens the page of a service of its own.</summary>
+    public sealed class SharedBrowser : IAsyncLifetime
+    {
+        private Browser? _browser;
+
+        internal Browser Browser
+        {
+            get
+            {
+                if (_browser is null) Assert.Skip("There is no Chromium on this machine.");
+                return _browser;
+            }
+        }
+
+        public async ValueTask InitializeAsync()
+        {
+            if (Support.Browser.Executable is not null) _browser = await Support.Browser.StartAsync();
+        }
+
+        public ValueTask DisposeAsync() => _browser?.DisposeAsync() ?? ValueTask.CompletedTask;
     }
 }

@@ -146,6 +146,7 @@ public sealed class QueryTests(QueryApp app) : IClassFixture<QueryApp>
     {
         var cursor = await FillAsync(1);
         (await QueryAsync($"SELECT rowid FROM {Table}")).ShouldBeProblem(422, "invalid-sql");
+        (await app.PostAsync("/v1/query", """{"sql":"SELECT 1 AS n","params":null}""")).ShouldBe(200)["rows"].GetArrayLength().ShouldBe(1);
         (await QueryAsync($"SELECT id, id FROM {Table}")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString()!.ShouldContain("Two columns");
         (await QueryAsync("SELECT x'41' AS b")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString()!.ShouldContain("hex()");
         (await QueryAsync("SELECT nil FROM nowhere")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString().ShouldBe("no such table: nowhere");

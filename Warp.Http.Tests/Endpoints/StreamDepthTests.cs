@@ -56,6 +56,28 @@ public sealed class StreamDepthTests
         (await reading).ShouldBe(Lines);
     }
 
+    [Fact]
+    public async Task A_client_that_never_reads_delays_nobody_not_even_at_its_own_entities()
+    {
+        using var gate = new WriterGate();
+        await using var app = new GatedApp(gate);
+        await using var deaf = await FloodingClient.StartAsync(app.Address, Lines);
+        var flooding = deaf.SendAllAsync();
+        await deaf.StandsStillAsync();
+
+        var lines = string.Concat(Enumerable.Range(0, 5_000).Select(i => $"{{\"entity\":\"user/{LongName}{i % 1000}\",\"type\":\"T\",\"payload\":{i}}}\n"));
+        var replies = (await app.SendAsync(HttpMethod.Post, "/v1/events", lines, "application/x-ndjson")).ShouldBe(200).Lines;
+        (await app.PostAsync($"/v1/entities/user/{LongName}0/events", """{"type":"T"}""")).ShouldBe(201);
+
+        replies.Count(reply => reply.TryGetProperty("lastSeq", out _)).ShouldBe(5_000);
+        flooding.IsCompleted.ShouldBeFalse("all of it was taken from who does not read");
+        app.QueuedBytes.ShouldBeLessThan(8 * 1024 * 1024);
+        await Eventually.BecomesTrueAsync("only its stream is open", () => app.OpenStreams == 1);
+        deaf.Reset();
+        await Should.ThrowAsync<SocketException>(flooding);
+        await Eventually.BecomesTrueAsync("no stream is open", () => app.OpenStreams == 0);
+    }
+
     /// <summary>The reading loop waits for room, the replying one finds the client gone: each must still let the other go.</summary>
     [Fact]
     public async Task A_client_that_goes_away_while_its_lines_wait_leaves_no_open_stream_behind()

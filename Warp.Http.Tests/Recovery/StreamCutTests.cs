@@ -12,7 +12,7 @@ namespace Warp.Http.Tests.Recovery;
 public sealed class StreamCutTests(ITestOutputHelper output)
 {
     private const int Cuts = 36;
-    private const int MutantCuts = 8;
+    private const int MutantCuts = 3;
     private const int IdleStreams = 200;
     private const int BusyStreams = 4;
 

@@ -21,6 +21,8 @@ internal sealed class EventStream : IAsyncDisposable
 
     public SseReader Reader { get; }
 
+    public Version Version => _response.Version;
+
     public HttpResponseHeaders Headers => _response.Headers;
 
     public MediaTypeHeaderValue? ContentType => _response.Content.Headers.ContentType;
@@ -30,7 +32,7 @@ internal sealed class EventStream : IAsyncDisposable
     {
         var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         patience.CancelAfter(Patience);
-        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Version = client.DefaultRequestVersion, VersionPolicy = client.DefaultVersionPolicy };
         if (lastEventId is not null) request.Headers.TryAddWithoutValidation("Last-Event-ID", lastEventId);
         var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
         ((int)response.StatusCode).ShouldBe(200, response.StatusCode == System.Net.HttpStatusCode.OK ? "" : await response.Content.ReadAsStringAsync(patience.Token));

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
 
@@ -13,6 +14,9 @@ public sealed record WarpProcessOptions(string DataDirectory)
 
     /// <summary>Further environment variables, such as <c>LD_PRELOAD</c> or <c>Warp__Shards</c>; null removes one.</summary>
     public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>(StringComparer.Ordinal);
+
+    /// <summary>Where it listens beside the address that <see cref="WarpProcess.Client"/> uses; with semicolons between.</summary>
+    public string FurtherUrls { get; init; } = "";
 
     /// <summary>How long <c>/health/ready</c> may take: well over a cold start on a busy machine, and over a recovery.</summary>
     public TimeSpan ReadyWithin { get; init; } = TimeSpan.FromSeconds(120);
@@ -78,7 +82,7 @@ public sealed partial class WarpProcess : IAsyncDisposable
         };
         // What the machine or the test runner has set for itself must not reach the service.
         foreach (var name in start.Environment.Keys.Where(IsForeign).ToList()) start.Environment.Remove(name);
-        start.Environment["ASPNETCORE_URLS"] = address.ToString();
+        start.Environment["ASPNETCORE_URLS"] = $"{address};{options.FurtherUrls}".TrimEnd(';');
         start.Environment["Warp__DataDirectory"] = options.DataDirectory;
         foreach (var (name, value) in options.Environment)
         {
@@ -123,6 +127,13 @@ public sealed partial class WarpProcess : IAsyncDisposable
             BaseAddress = Address,
             Timeout = timeout ?? TimeSpan.FromSeconds(60),
         };
+
+    /// <summary>What <c>/metrics</c> says now, summed over labels; 0 where it was never counted.</summary>
+    public async Task<double> MetricAsync(string name)
+    {
+        var lines = (await Client.GetStringAsync("/metrics")).Split('\n').Where(line => line.StartsWith(name + "{", StringComparison.Ordinal));
+        return lines.Sum(line => double.Parse(line[(line.LastIndexOf('}') + 1)..].Trim().Split(' ')[0], CultureInfo.InvariantCulture));
+    }
 
     /// <summary>SIGKILL: nothing in the process runs any more, what it wrote stays in the page cache.</summary>
     public async Task Kill9Async()

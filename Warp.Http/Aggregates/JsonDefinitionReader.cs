@@ -52,7 +52,7 @@ internal abstract class JsonDefinitionReader(Limits limits)
         {
             var memberPath = PathOf(path, member.Name);
             if (seen.Add(member.Name)) yield return (member.Name, member.Value, memberPath);
-            else Add(memberPath, "The member is given twice.");
+            else Add(new DefinitionError(memberPath, "The member is given twice.") { IsRepetition = true });
         }
     }
 

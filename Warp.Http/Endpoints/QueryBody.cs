@@ -60,6 +60,7 @@ internal sealed class QueryBody
 
     private Problem? ReadParameters(JsonElement value)
     {
+        if (value.ValueKind == JsonValueKind.Null) return null; // as many clients send what they leave out
         if (value.ValueKind == JsonValueKind.Array)
         {
             var values = new List<SqlValue>();

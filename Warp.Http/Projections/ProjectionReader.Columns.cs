@@ -29,7 +29,7 @@ internal sealed partial class ProjectionReader
         var types = new List<(string Name, string Type, string Path)>();
         foreach (var (name, member, memberPath) in Members(value, path, "'types' is an object of columns with a type each."))
         {
-            switch (ReadText(member, memberPath, expected)?.ToUpperInvariant())
+            switch (ReadText(member, memberPath, expected))
             {
                 case null:
                     break;

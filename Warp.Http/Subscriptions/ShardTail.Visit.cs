@@ -91,7 +91,7 @@ internal sealed partial class ShardTail
     private bool Push(Subscriber subscriber, LiveEvent e)
     {
         var taken = subscriber.TryPush(e, out var wake);
-        if (wake) WakeBatch.Add(ref _wakes, subscriber);
+        if (wake) WakeBatch.Add(ref _wakes, subscriber, lane);
         return taken;
     }
 

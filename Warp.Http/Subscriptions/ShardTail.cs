@@ -14,7 +14,7 @@ namespace Warp.Http.Subscriptions;
 /// subscriber is attached between two rows: it gets everything behind the position that <see cref="Attach(Subscriber)"/> finds, and has to read
 /// for itself what comes before. Sessions are woken after the gate is given back. The tail waits for nobody: who can't take an event lags.
 /// </remarks>
-internal sealed partial class ShardTail(Store store, Shard shard, ILogger logger)
+internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane lane, ILogger logger)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<long, EntityTopic> _topics = [];
@@ -150,7 +150,7 @@ internal sealed partial class ShardTail(Store store, Shard shard, ILogger logger
         }
         finally
         {
-            WakeBatch.Queue(ref _wakes);
+            WakeBatch.Queue(ref _wakes, lane);
         }
     }
 
@@ -160,7 +160,7 @@ internal sealed partial class ShardTail(Store store, Shard shard, ILogger logger
         foreach (var subscriber in TakeAll())
         {
             subscriber.Lag(out var wake);
-            if (wake) WakeBatch.Add(ref _wakes, subscriber);
+            if (wake) WakeBatch.Add(ref _wakes, subscriber, lane);
         }
     }
 

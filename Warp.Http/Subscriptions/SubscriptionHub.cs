@@ -16,6 +16,7 @@ internal sealed class SubscriptionHub : IDisposable
     private readonly HashSet<SubscriptionSession> _sessions = [];
     private readonly Store _store;
     private readonly int _sessionsMax;
+    private readonly DeliveryLane _lane;
     private readonly ITimer _tick;
 
     public SubscriptionHub(
@@ -25,7 +26,8 @@ internal sealed class SubscriptionHub : IDisposable
         _sessionsMax = limits.Value.Subscriptions;
         (Registry, Options, Time) = (registry, options.Value, time);
         Reader = new LifeReader(store);
-        Tails = [.. store.AllShards.ToArray().Select(shard => new ShardTail(store, shard, logger))];
+        _lane = new DeliveryLane(Appended, time);
+        Tails = [.. store.AllShards.ToArray().Select(shard => new ShardTail(store, shard, _lane, logger))];
         _tick = time.CreateTimer(static hub => ((SubscriptionHub)hub!).Tick(), this, TickEvery, TickEvery);
     }
 
@@ -137,7 +139,18 @@ internal sealed class SubscriptionHub : IDisposable
     /// <summary>Everything that is stored.</summary>
     public FeedPlace[] StartPlaces() => new FeedPlace[_store.Shards];
 
-    public void Dispose() => _tick.Dispose();
+    public void Dispose()
+    {
+        _tick.Dispose();
+        _lane.Dispose();
+    }
+
+    private long Appended()
+    {
+        var sum = 0L;
+        foreach (var shard in _store.AllShards) sum += shard.DurablePosition;
+        return sum;
+    }
 
     private void Tick()
     {

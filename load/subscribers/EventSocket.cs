@@ -1,77 +1,64 @@
 using System.Buffers.Text;
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
 namespace Warp.Http.Subscribers;
 
-/// <summary>One event stream on a bare socket: an HTTP client would cost more than what is measured.</summary>
+/// <summary>One event stream on a bare socket, read by the <see cref="EventLoop"/>.</summary>
 internal sealed class EventSocket : IDisposable
 {
-    private const int BufferBytes = 8 * 1024;
+    private const int MessageBytesMax = 8 * 1024;
 
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly TaskCompletionSource _live = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<(int N, long At)> _received = [];
+    private byte[] _kept = []; // the start of a message whose end has not come yet
+
+    public int Descriptor => (int)_socket.Handle;
 
     /// <summary>Which event came when.</summary>
     public IReadOnlyList<(int N, long At)> Received => _received;
 
+    /// <summary>How often something was read: fewer than messages where the service sent several at once.</summary>
+    public int Reads { get; private set; }
+
     /// <summary>Ends when the stream says that it is live.</summary>
     public Task Live => _live.Task;
 
-    public async Task OpenAsync(Uri url, string entity, bool isDeaf)
+    /// <remarks>Not async: a socket that was used so once belongs to the runtime's own event loop, too, which then wakes for each message.</remarks>
+    public void Open(Uri url, string entity, bool isDeaf)
     {
         if (isDeaf) _socket.ReceiveBufferSize = 4096; // what the kernel takes for it is not read either
-        await _socket.ConnectAsync(IPAddress.Loopback, url.Port);
-        await _socket.SendAsync(Encoding.ASCII.GetBytes($"GET /v1/entities/{entity}/subscribe HTTP/1.1\r\nHost: {url.Authority}\r\nAccept: text/event-stream\r\n\r\n"));
+        _socket.Connect(IPAddress.Loopback, url.Port);
+        _socket.Send(Encoding.ASCII.GetBytes($"GET /v1/entities/{entity}/subscribe HTTP/1.1\r\nHost: {url.Authority}\r\nAccept: text/event-stream\r\n\r\n"));
+        _socket.Blocking = false;
     }
 
-    /// <summary>Reads until the socket is closed.</summary>
-    public async Task ReadAsync()
+    /// <summary>Takes what came; event loop only.</summary>
+    public void Take(ReadOnlySpan<byte> bytes, long at)
     {
-        var buffer = new byte[BufferBytes];
-        var kept = 0;
-        try
+        Reads++;
+        if (_kept.Length > 0) bytes = (byte[])[.. _kept, .. bytes];
+        while (bytes.IndexOf("\n\n"u8) is >= 0 and var length)
         {
-            while (await _socket.ReceiveAsync(buffer.AsMemory(kept)) is > 0 and var read)
-            {
-                var at = Stopwatch.GetTimestamp();
-                var end = kept + read;
-                var done = Take(buffer.AsSpan(0, end), at);
-                kept = end - done;
-                if (kept == buffer.Length) throw new InvalidDataException("A message is larger than the buffer.");
-                buffer.AsSpan(done, kept).CopyTo(buffer);
-            }
-        }
-        catch (SocketException)
-        {
-            // The measurement is over, or the service cut the stream; what came counts.
-        }
-        catch (ObjectDisposedException)
-        {
-            // Likewise.
+            var message = bytes[..length];
+            bytes = bytes[(length + 2)..];
+            var mark = "\"payload\":{\"n\":"u8;
+            if (message.IndexOf(mark) is >= 0 and var payload && Utf8Parser.TryParse(message[(payload + mark.Length)..], out int n, out _)) _received.Add((n, at));
+            else if (message.IndexOf("caught-up"u8) >= 0) _live.TrySetResult();
         }
 
+        if (bytes.Length > MessageBytesMax) throw new InvalidDataException("A message is larger than any that is due.");
+        _kept = bytes.IsEmpty ? [] : bytes.ToArray();
+    }
+
+    /// <summary>The service cut the stream; what came counts. Event loop only.</summary>
+    public void End()
+    {
         _live.TrySetException(new IOException("The stream ended before it was live."));
+        _socket.Dispose();
     }
 
     public void Dispose() => _socket.Dispose();
-
-    /// <summary>Takes whole messages; answers how many bytes they have.</summary>
-    private int Take(ReadOnlySpan<byte> bytes, long at)
-    {
-        var done = 0;
-        while (bytes[done..].IndexOf("\n\n"u8) is >= 0 and var length)
-        {
-            var message = bytes.Slice(done, length);
-            done += length + 2;
-            if (message.IndexOf("caught-up"u8) >= 0) _live.TrySetResult();
-            var mark = "\"payload\":{\"n\":"u8;
-            if (message.IndexOf(mark) is >= 0 and var payload && Utf8Parser.TryParse(message[(payload + mark.Length)..], out int n, out _)) _received.Add((n, at));
-        }
-
-        return done;
-    }
 }

@@ -40,6 +40,7 @@ function address(f, lastId) {
 
 function show(state, text) {
   $('status').dataset.state = state;
+  document.body.dataset.state = state;
   $('status-text').textContent = text;
 }
 
@@ -64,10 +65,13 @@ function connect() {
   stream = open({ url: lastId => address(f, lastId), key: field('key').value, onMessage, onState });
 }
 
-function onState(state, detail) {
+function onState(state, text, detail) {
   if (state === 'open') show(field('start').value === 'now' ? 'live' : 'connecting', field('start').value === 'now' ? 'Live' : 'Catching up…');
-  else if (state === 'reconnecting') show('connecting', detail ? `Reconnecting… (${detail})` : 'Reconnecting…');
-  else show('ended', detail);
+  else if (state === 'reconnecting') show('connecting', text ? `Reconnecting… (${text})` : 'Reconnecting…');
+  else {
+    show('ended', text);
+    note(detail ?? '');
+  }
 }
 
 function onMessage({ event, data }) {

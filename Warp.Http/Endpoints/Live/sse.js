@@ -56,7 +56,7 @@ export function parser(onMessage) {
 
 /**
  * A stream of events by EventSource, or by fetch where a key must be sent. Both tell the same: what came, and whether the stream stands.
- * @param {{ url: (lastId: string) => string, key: string, onMessage: Function, onState: (state: string, detail?: string) => void }} options
+ * @param {{ url: (lastId: string) => string, key: string, onMessage: Function, onState: (state: string, text?: string, detail?: string) => void }} options
  * @returns {{ close: () => void }}
  */
 export function open({ url, key, onMessage, onState }) {
@@ -97,20 +97,26 @@ export function open({ url, key, onMessage, onState }) {
     for (const event of ['message', 'caught-up', 'resync', 'erased'])
       source.addEventListener(event, e => message({ event, data: e.data, id: e.lastEventId }));
 
-    // A broken connection is retried here, as an answer with an error is, which EventSource would take for the end.
-    source.onerror = () => again('');
+    source.onerror = () => {
+      if (isClosed) return;
+
+      // An answer with an error ends EventSource, and it does not say which; fetch does. A broken connection is retried here.
+      if (source.readyState === EventSource.CLOSED) byFetch();
+      else again('');
+    };
   }
 
   async function byFetch() {
+    end();
     const abort = new AbortController();
     end = () => abort.abort();
     try {
-      const headers = { Accept: 'text/event-stream', Authorization: `Bearer ${key}` };
+      const headers = { Accept: 'text/event-stream', ...(key && { Authorization: `Bearer ${key}` }) };
       const answer = await fetch(url(lastId), { headers, cache: 'no-store', credentials: 'omit', signal: abort.signal });
       if (!answer.ok) {
         const problem = await answer.json().catch(() => ({}));
         if (answer.status < 500 && answer.status !== 429) {
-          onState('refused', problem.detail ?? problem.title ?? `HTTP ${answer.status}`);
+          onState('refused', problem.title ?? `HTTP ${answer.status}`, problem.detail);
           return;
         }
 
