@@ -8,12 +8,13 @@ using Warp.Http.Entities;
 using Warp.Http.Events;
 using Warp.Http.Projections;
 using Warp.Http.Storage;
+using Warp.Http.Tests.Support.Rqlite;
 
 namespace Warp.Http.Bench;
 
 /// <summary>
-/// How fast a projection over states catches up from memory and from runs, how far it lags behind a steady load, and what appends cost beside it against the
-/// same without, in turns.
+/// How fast a projection over states catches up from memory and from runs, into a file and through the client of rqlite; how far it lags behind a steady
+/// load, and what appends cost beside it against the same without, in turns.
 /// </summary>
 internal static class ProjectionRuns
 {
@@ -32,9 +33,10 @@ internal static class ProjectionRuns
         var events = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 2_000_000;
         var entities = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 20_000;
         var directory = Directory.CreateTempSubdirectory("warp-projections-").FullName;
-        foreach (var (what, sealBytes) in ((string, int)[])[("memory", 1 << 29), ("runs", 32 << 20)])
+        foreach (var (what, sealBytes, isRqlite) in ((string, int, bool)[])[("memory", 1 << 29, false), ("runs into rqlite's fake", 32 << 20, true), ("runs", 32 << 20, false)])
         {
-            await using var service = new Service(Path.Combine(directory, what), sealBytes);
+            await using var fake = isRqlite ? await FakeRqlite.StartAsync() : null;
+            await using var service = new Service(Path.Combine(directory, what), sealBytes, fake?.Address);
             await service.FillAsync(events, entities);
             var started = Stopwatch.GetTimestamp();
             await service.DefineAsync();
@@ -63,10 +65,13 @@ internal static class ProjectionRuns
         private readonly Store _store;
         private readonly AggregateCatalog _aggregates;
         private readonly EntityRegistry _registry;
-        private readonly SqliteProjectionStore _tables;
+        private readonly HttpClient _http = new();
+        private readonly ProjectionOptions _options = new();
+        private readonly IProjectionStore _tables;
         private Projector _projector;
 
-        public Service(string directory, int sealBytes)
+        /// <param name="rqlite">Null: the tables stand in a file.</param>
+        public Service(string directory, int sealBytes, Uri? rqlite)
         {
             var limits = Options.Create(new Limits());
             _store = new Store(
@@ -74,7 +79,10 @@ internal static class ProjectionRuns
             _aggregates = AggregateCatalog.Open(directory, limits.Value, TimeProvider.System);
             _aggregates.Put("Account", Encoding.UTF8.GetBytes(Account));
             _registry = new EntityRegistry(_store, _aggregates, Options.Create(new EntityOptions()), limits, TimeProvider.System, NullLogger<EntityRegistry>.Instance);
-            _tables = new SqliteProjectionStore(Path.Combine(Projector.DirectoryIn(directory), "projections.db"));
+            _tables = rqlite is null
+                ? new SqliteProjectionStore(Path.Combine(Projector.DirectoryIn(directory), "projections.db"))
+                : new RqliteProjectionStore(new RqliteClient(_http, [rqlite], null, null, TimeProvider.System));
+            if (rqlite is not null) _options.BatchEvents = RqliteSetup.BatchEventsMax;
             _projector = NewProjector();
         }
 
@@ -159,12 +167,13 @@ internal static class ProjectionRuns
         {
             await _projector.DisposeAsync();
             await _tables.DisposeAsync();
+            _http.Dispose();
             _store.Dispose();
             _aggregates.Dispose();
         }
 
         private Projector NewProjector() => new(
-            _registry, _aggregates, _tables, Options.Create(new ProjectionOptions()), Options.Create(new Limits()), TimeProvider.System, NullLogger<Projector>.Instance);
+            _registry, _aggregates, _tables, Options.Create(_options), Options.Create(new Limits()), TimeProvider.System, NullLogger<Projector>.Instance);
 
         private async Task AppendAsync(int entity, int events, Random random)
         {

@@ -57,6 +57,11 @@ public sealed class AggregateTests(WarpApp app) : IClassFixture<WarpApp>
     }
 
     [Fact]
+    public async Task A_member_given_twice_gets_400() =>
+        (await app.PutAsync(Path, """{"on":{"A":{"x":"1","x":"2"}},"strict":7}""")).ShouldBeProblem(400, "invalid-request")["errors"].EnumerateObject()
+            .Select(e => e.Name).ShouldBe(["$.on.A.x", "$.strict"], ignoreOrder: true);
+
+    [Fact]
     public async Task A_body_that_is_not_json_gets_400() => (await app.PutAsync(Path, "{")).ShouldBeProblem(400, "invalid-json");
 
     [Fact]

@@ -43,6 +43,8 @@ public sealed class ProjectionTests(WarpApp app) : IClassFixture<WarpApp>
         refused["errors"].GetProperty("$.columns.x")[0].GetString()!.ShouldContain("Line 1, column 10");
         (await app.PutAsync(Path, "{}")).ShouldBeProblem(422, "invalid-definition")["errors"].EnumerateObject().Select(e => e.Name).ShouldBe(["$.table", "$.columns"]);
         (await app.PutAsync(Path, "[]")).ShouldBeProblem(422, "invalid-definition");
+        (await app.PutAsync(Path, """{"table":"t","table":"t"}""")).ShouldBeProblem(400, "invalid-request");
+        (await app.PutAsync(Path, """{"kind":"user","table":"t","columns":{"n":"entity.id"},"types":{"n":"text"}}""")).ShouldBeProblem(422, "invalid-definition");
         (await app.PutAsync(Path, """{"table":"t","columns":{"n":"state.n"}}""")).ShouldBeProblem(422, "invalid-definition");
         (await app.PutAsync(Path, """{"kind":"user","table":"t","columns":{"n":"payload.n"}}""")).ShouldBeProblem(422, "invalid-definition");
         (await app.PutAsync("/v1/projections/1x", Body)).ShouldBeProblem(400, "invalid-request");

@@ -63,7 +63,7 @@ public sealed class QueryTests(QueryApp app) : IClassFixture<QueryApp>
         {
             ("[]", "$"), ("{}", "$.sql"), ("""{"sql":1}""", "$.sql"), ("""{"sql":"SELECT 1","more":1}""", "$.more"), ("""{"sql":"SELECT 1","sql":"SELECT 2"}""", "$.sql"),
             ("""{"sql":"SELECT 1","wait":"5"}""", "$.wait"), ("""{"sql":"SELECT 1","wait":"2m"}""", "$.wait"), ("""{"sql":"SELECT 1","onTimeout":"wait"}""", "$.onTimeout"),
-            ("""{"sql":"SELECT 1","minCursor":7}""", "$.minCursor"),
+            ("""{"sql":"SELECT 1","minCursor":7}""", "$.minCursor"), ("""{"sql":"SELECT 1","level":"Weak"}""", "$.level"), ("""{"sql":"SELECT 1","level":1}""", "$.level"),
         })
             (await app.PostAsync("/v1/query", body)).ShouldBeProblem(400, "invalid-request")["errors"].EnumerateObject().Single().Name.ShouldBe(path, body);
         (await app.PostAsync("/v1/query", """{"sql":"SELECT 1","minCursor":"nonsense"}""")).ShouldBeProblem(400, "invalid-cursor");
@@ -116,6 +116,17 @@ public sealed class QueryTests(QueryApp app) : IClassFixture<QueryApp>
     }
 
     [Fact]
+    public async Task A_level_changes_nothing_where_tables_stand_in_a_file()
+    {
+        var cursor = await FillAsync(1);
+        foreach (var level in (string[])["weak", "strong", "linearizable", "none"])
+        {
+            var read = await app.PostAsync("/v1/query", $$"""{"sql":"SELECT n FROM {{Table}}","level":"{{level}}","minCursor":"{{cursor}}"}""");
+            read.ShouldBe(200)["rows"].GetRawText().ShouldBe("""[{"n":1}]""");
+        }
+    }
+
+    [Fact]
     public async Task A_writer_sees_what_it_wrote()
     {
         await FillAsync(1);
@@ -135,6 +146,7 @@ public sealed class QueryTests(QueryApp app) : IClassFixture<QueryApp>
     {
         var cursor = await FillAsync(1);
         (await QueryAsync($"SELECT rowid FROM {Table}")).ShouldBeProblem(422, "invalid-sql");
+        (await app.PostAsync("/v1/query", """{"sql":"SELECT 1 AS n","params":null}""")).ShouldBe(200)["rows"].GetArrayLength().ShouldBe(1);
         (await QueryAsync($"SELECT id, id FROM {Table}")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString()!.ShouldContain("Two columns");
         (await QueryAsync("SELECT x'41' AS b")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString()!.ShouldContain("hex()");
         (await QueryAsync("SELECT nil FROM nowhere")).ShouldBeProblem(422, "invalid-sql")["detail"].GetString().ShouldBe("no such table: nowhere");

@@ -49,7 +49,37 @@ public sealed class RqliteServiceTests : IAsyncLifetime
             "the erased row is gone", async () => (await _fake.SelectAsync("SELECT count(*) FROM users WHERE id = 'e1'"))[0] == "0", TimeSpan.FromSeconds(60));
     }
 
-    private Task<Answer> QueryAsync(string sql, string parameters, string? cursor) => _app.PostAsync(
+    [Fact]
+    public async Task A_query_says_how_sure_it_must_be_and_an_answer_of_a_node_that_is_behind_says_so()
+    {
+        _app.Set("Warp:Projections:RqliteLevel", "linearizable");
+        (await _app.PutAsync("/v1/projections/users", """{"kind":"user","table":"users","columns":{"id":"entity.id","n":"state.n"}}""")).ShouldBe(201);
+        var first = await AppendAsync(1);
+        const string count = "SELECT count(*) AS n FROM users";
+        (await QueryAsync(count, "[]", first)).ShouldBe(200);
+        _fake!.Levels.Contains("linearizable", StringComparer.Ordinal).ShouldBeTrue();
+        (await QueryAsync(count, "[]", first, "strong")).ShouldBe(200);
+        _fake.Levels.Contains("strong", StringComparer.Ordinal).ShouldBeTrue();
+        (await QueryAsync(count, "[]", first, "sure")).ShouldBeProblem(400, "invalid-request")["errors"].GetProperty("$.level").GetRawText().ShouldContain("weak, strong, linearizable or none");
+
+        await _fake.FallBehindAsync();
+        var second = await AppendAsync(2);
+        var fresh = (await QueryAsync(count, "[]", second)).ShouldBe(200);
+        fresh["rows"].GetRawText().ShouldBe("""[{"n":2}]""");
+        var stale = (await QueryAsync(count, "[]", second, "none", wait: "300ms")).ShouldBeProblem(504, "projection-stale");
+        stale["required"].GetString().ShouldBe(second);
+        var old = (await QueryAsync(count, "[]", null, "none")).ShouldBe(200);
+        old["rows"].GetRawText().ShouldBe("""[{"n":1}]""");
+        (old["asOf"].GetString() == fresh["asOf"].GetString()).ShouldBeFalse();
+
+        var waiting = QueryAsync(count, "[]", second, "none");
+        await _fake.CatchUpAsync();
+        (await waiting)["rows"].GetRawText().ShouldBe("""[{"n":2}]""", "it was asked again until the node had it");
+    }
+
+    private async Task<string> AppendAsync(int n) => (await _app.PostAsync($"/v1/entities/user/e{n}/events", $$$"""{"type":"Set","payload":{"n":{{{n}}}}}""")).ShouldBe(201).Header("Warp-Cursor")!;
+
+    private Task<Answer> QueryAsync(string sql, string parameters, string? cursor, string? level = null, string wait = "60s") => _app.PostAsync(
         "/v1/query",
-        $$"""{"sql":{{System.Text.Json.JsonSerializer.Serialize(sql)}},"params":{{parameters}}""" + (cursor is null ? "}" : $$""","minCursor":"{{cursor}}","wait":"60s"}"""));
+        $$"""{"sql":{{System.Text.Json.JsonSerializer.Serialize(sql)}},"params":{{parameters}}""" + (level is null ? "" : $$""","level":"{{level}}" """) + (cursor is null ? "}" : $$""","minCursor":"{{cursor}}","wait":"{{wait}}"}"""));
 }

@@ -16,12 +16,14 @@ internal sealed class ProjectionFixture : IAsyncDisposable
 {
     private readonly ProjectionOptions _options;
     private readonly Func<string, IProjectionStore> _makeStore;
+    private readonly TimeProvider _time;
     private IProjectionStore? _tables;
 
-    public ProjectionFixture(StoreOptions store, ProjectionOptions? options = null, Func<string, IProjectionStore>? makeStore = null)
+    public ProjectionFixture(StoreOptions store, ProjectionOptions? options = null, Func<string, IProjectionStore>? makeStore = null, TimeProvider? time = null)
     {
         Log = new StoreFixture(store);
         _options = options ?? new ProjectionOptions();
+        _time = time ?? TimeProvider.System;
         _makeStore = makeStore ?? (path => new SqliteProjectionStore(path));
     }
 
@@ -37,7 +39,7 @@ internal sealed class ProjectionFixture : IAsyncDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(TablesPath)!);
         _tables = _makeStore(TablesPath);
         Projector = new Projector(
-            Log.Registry, Log.Definitions, _tables, Options.Create(_options), Options.Create(new Limits()), TimeProvider.System, NullLogger<Projector>.Instance);
+            Log.Registry, Log.Definitions, _tables, Options.Create(_options), Options.Create(new Limits()), _time, NullLogger<Projector>.Instance);
         await Projector.StartAsync(CancellationToken.None);
         return this;
     }

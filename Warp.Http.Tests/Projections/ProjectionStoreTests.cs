@@ -184,6 +184,23 @@ public abstract class ProjectionStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Thousands_of_failed_rows_are_healed_by_thousands_of_others_in_one_call()
+    {
+        const int failed = 3_000, healed = 7_000;
+        var table = Table(1);
+        await Store.CreateAsync(table, "p0", Cancel);
+        var failing = new ProjectionBatch(table, "p0") { Next = "p1" };
+        for (var i = 1; i <= failed; i++) failing.Failed.Add(new FailedRow(256L * i, 2, "user/a", "no"));
+        (await Store.ApplyAsync(failing, Cancel)).ShouldBeTrue();
+        var healing = new ProjectionBatch(table, "p1") { Next = "p2" };
+        for (var i = 1; i <= healed; i++) healing.Healed.Add(new RowKey(512L * i, i % 10 == 0 ? 1 : 2));
+
+        (await Store.ApplyAsync(healing, Cancel)).ShouldBeTrue();
+
+        (await Store.ReadFailedAsync(table.Name, 1, Cancel)).Count.ShouldBe(failed - (failed / 2) + (failed / 2 / 10), "those that stand later than they are healed up to stay");
+    }
+
+    [Fact]
     public async Task A_table_takes_the_place_of_another_in_one_step()
     {
         var old = Table(1);

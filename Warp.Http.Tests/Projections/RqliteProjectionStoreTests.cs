@@ -33,7 +33,7 @@ public sealed class RqliteProjectionStoreTests : ProjectionStoreTests
     {
         using var body = new RqliteBody();
         body.Add(sql);
-        var reply = await _client!.QueryAsync(body.Finish(), 1, "strong", TestContext.Current.CancellationToken);
+        var reply = await _client!.QueryAsync(body.Finish(), 1, ReadLevel.Strong, TestContext.Current.CancellationToken);
         reply.Status.ShouldBe(RqliteStatus.Done, reply.Error);
         return [.. reply.Results[0].Rows.Select(row => string.Join('|', row.Select(value => value.ValueKind == System.Text.Json.JsonValueKind.Null ? "NULL" : value.ToString())))];
     }
@@ -48,9 +48,9 @@ public sealed class RqliteProjectionStoreTests : ProjectionStoreTests
 
     [Theory]
     [InlineData(RqliteFault.DropBefore)]
-    [InlineData(RqliteFault.DropAfter)]
     [InlineData(RqliteFault.NoLeader)]
     [InlineData(RqliteFault.UnknownOutcome)]
+    [InlineData(RqliteFault.UnknownAndNotDone)]
     public async Task A_batch_whose_first_attempt_fails_is_applied_once(RqliteFault fault)
     {
         Assert.SkipWhen(s_real is not null, "A real one does not fail when it is told to.");
@@ -62,6 +62,17 @@ public sealed class RqliteProjectionStoreTests : ProjectionStoreTests
 
         (await Store.ReadPositionAsync(table.Name, default)).ShouldBe("p1");
         (await RowsAsync(table, 256)).ShouldBe(["1: a|1|1.5|NULL"]);
+    }
+
+    [Fact]
+    public Task A_batch_that_comes_through_without_an_answer_is_applied_once_and_told_as_done() => A_batch_whose_first_attempt_fails_is_applied_once(RqliteFault.DropAfter);
+
+    [Fact]
+    public async Task A_batch_for_a_table_that_is_gone_is_not_told_as_done()
+    {
+        var table = Table(1);
+        (await Store.ReadTablesAsync(default)).ShouldBeEmpty();
+        (await Store.ApplyAsync(new ProjectionBatch(table, "p0") { Next = "p1" }, default)).ShouldBeFalse();
     }
 
     [Theory]

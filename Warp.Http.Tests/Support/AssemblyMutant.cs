@@ -54,6 +54,23 @@ public sealed class AssemblyMutant : IDisposable
             return hits;
         });
 
+    /// <summary>Replaces a whole number, which may be a constant or several that the compiler made one of.</summary>
+    public AssemblyMutant ReplaceNumber(string typeName, string methodName, int from, int to) =>
+        Edit($"a number {from} in {typeName}.{methodName}", typeName, methodName, body =>
+        {
+            var hits = body.Instructions.Where(instruction => instruction is { OpCode.Code: Code.Ldc_I4, Operand: int number } && number == from).ToList();
+            foreach (var hit in hits) hit.Operand = to;
+            return hits.Count;
+        });
+
+    /// <summary>Changes the last byte of an array that a method is given, each time it is called.</summary>
+    public AssemblyMutant SpoilArgument(string typeName, string methodName, string parameterName)
+    {
+        var methods = Methods(typeName, methodName);
+        foreach (var method in methods) IlEdits.IncrementLastByteOf(method, parameterName);
+        return Hit(methods.Count, $"a body of {typeName}.{methodName}");
+    }
+
     /// <summary>Leaves a call out: its arguments are evaluated and dropped, a default (a completed task) stands for its result.</summary>
     public AssemblyMutant RemoveCall(string typeName, string methodName, string calledMethodName) =>
         Edit($"a call of {calledMethodName} in {typeName}.{methodName}", typeName, methodName, body =>

@@ -149,6 +149,19 @@ internal static class IlEdits
         if (!IlTypes.IsVoid(called.ReturnType)) il.InsertBefore(first, il.Create(OpCodes.Pop));
     }
 
+    public static void IncrementLastByteOf(MethodDefinition method, string parameterName)
+    {
+        var array = method.Parameters.Single(parameter => parameter.Name == parameterName);
+        var il = method.Body.GetILProcessor();
+        var first = method.Body.Instructions[0];
+        foreach (var added in (Instruction[])[
+            il.Create(OpCodes.Ldarg, array), il.Create(OpCodes.Ldarg, array), il.Create(OpCodes.Ldlen), il.Create(OpCodes.Conv_I4), il.Create(OpCodes.Ldc_I4_1), il.Create(OpCodes.Sub),
+            il.Create(OpCodes.Ldelema, method.Module.TypeSystem.Byte), il.Create(OpCodes.Dup), il.Create(OpCodes.Ldind_U1), il.Create(OpCodes.Ldc_I4_1), il.Create(OpCodes.Add),
+            il.Create(OpCodes.Conv_U1), il.Create(OpCodes.Stind_I1),
+        ])
+            il.InsertBefore(first, added);
+    }
+
     private static IEnumerable<Instruction> Default(MethodBody body, TypeReference type)
     {
         if (IlTypes.IsVoid(type)) return [];

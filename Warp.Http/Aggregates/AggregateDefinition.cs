@@ -88,6 +88,9 @@ public sealed class AggregateDefinition
 /// <param name="Column">Column in that line, from 1; 0 without one.</param>
 public sealed record DefinitionError(string Path, string Message, string? Expression = null, int Line = 0, int Column = 0)
 {
+    /// <summary>True for a member that is given twice: then it is the body that is wrong, whatever it defines.</summary>
+    public bool IsRepetition { get; init; }
+
     public override string ToString() => Expression is null ? Message : $"Line {Line}, column {Column}: {Message}";
 }
 

@@ -4,7 +4,7 @@ using Warp.Http.Aggregates.Expressions;
 
 namespace Warp.Http.Aggregates;
 
-/// <content>Invariants, upcasts, and going over objects and lists with the path of each part.</content>
+/// <content>Invariants and upcasts.</content>
 internal sealed partial class DefinitionReader
 {
     private void ReadInvariant(DefinitionParts parts, JsonElement value, string path)
@@ -18,7 +18,7 @@ internal sealed partial class DefinitionReader
             {
                 case "rule":
                     hasRule = true;
-                    var compilation = new Compilation(ExpressionScope.Rule, _names, new PayloadPlan(), limits.ExpressionChars);
+                    var compilation = new Compilation(ExpressionScope.Rule, Names, new PayloadPlan(), Limits.ExpressionChars);
                     rule = ReadExpression(member, memberPath, compilation);
                     break;
                 case "message":
@@ -38,7 +38,7 @@ internal sealed partial class DefinitionReader
     private void ReadUpcast(DefinitionParts parts, JsonElement value, string path)
     {
         var plan = new PayloadPlan { IsWhole = true };
-        var compilation = new Compilation(ExpressionScope.Upcast, _names, plan, limits.ExpressionChars);
+        var compilation = new Compilation(ExpressionScope.Upcast, Names, plan, Limits.ExpressionChars);
         var rule = new UpcastRule();
         foreach (var (name, member, memberPath) in Members(value, path, "An upcast is an object with type, from, to, set and remove."))
         {
@@ -60,7 +60,7 @@ internal sealed partial class DefinitionReader
                     break;
                 case "remove":
                     foreach (var (item, itemPath) in Items(member, memberPath, "'remove' is a list of names of members."))
-                        if (ReadText(item, itemPath, "The name of a member is a string.") is { } removed) rule.Remove.Add(_names.Get(removed));
+                        if (ReadText(item, itemPath, "The name of a member is a string.") is { } removed) rule.Remove.Add(Names.Get(removed));
                     break;
                 default:
                     Add(memberPath, "An upcast has only type, from, to, set and remove.");
@@ -81,49 +81,5 @@ internal sealed partial class DefinitionReader
         if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var version)) return version;
         Add(path, "A version is a whole number.");
         return 0;
-    }
-
-    private IEnumerable<(string Name, JsonElement Value, string Path)> Members(JsonElement value, string path, string expected)
-    {
-        if (value.ValueKind != JsonValueKind.Object)
-        {
-            Add(path, expected);
-            yield break;
-        }
-
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var member in value.EnumerateObject())
-        {
-            var memberPath = PathOf(path, member.Name);
-            if (seen.Add(member.Name)) yield return (member.Name, member.Value, memberPath);
-            else Add(memberPath, "The member is given twice.");
-        }
-    }
-
-    private IEnumerable<(JsonElement Value, string Path)> Items(JsonElement value, string path, string expected)
-    {
-        if (value.ValueKind != JsonValueKind.Array)
-        {
-            Add(path, expected);
-            yield break;
-        }
-
-        var index = 0;
-        foreach (var item in value.EnumerateArray()) yield return (item, $"{path}[{index++}]");
-    }
-
-    /// <summary>A member's JSONPath (RFC 9535), with brackets where the shorthand doesn't do.</summary>
-    private static string PathOf(string parent, string name)
-    {
-        var isPlain = name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
-        if (isPlain) return $"{parent}.{name}";
-        return $"{parent}['{name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}']";
-    }
-
-    private void Add(string path, string message) => Add(new DefinitionError(path, message));
-
-    private void Add(DefinitionError error)
-    {
-        if (_errors.Count < ErrorsMax) _errors.Add(error);
     }
 }

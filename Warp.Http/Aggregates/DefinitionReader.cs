@@ -7,36 +7,16 @@ using Warp.Http.Events;
 
 namespace Warp.Http.Aggregates;
 
-/// <summary>Reads a definition's body and collects every error in it, so that a person mends them in one go.</summary>
-internal sealed partial class DefinitionReader(Limits limits)
+/// <summary>Reads an aggregate's body.</summary>
+internal sealed partial class DefinitionReader(Limits limits) : JsonDefinitionReader(limits)
 {
-    private readonly Utf8Names _names = new();
-    private readonly List<DefinitionError> _errors = [];
-
-    /// <summary>Errors past this are not looked for: a body may have as many as it has members.</summary>
-    private const int ErrorsMax = 100;
-
-    public IReadOnlyList<DefinitionError> Errors => _errors;
-
     public DefinitionParts Read(byte[] body)
     {
         var parts = new DefinitionParts();
-        try
+        ReadBody(body, root =>
         {
-            using var document = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = limits.JsonDepth });
-            foreach (var (name, value, path) in Members(document.RootElement, "$", "A definition is an object."))
-                ReadMember(parts, name, value, path);
-        }
-        catch (JsonException e)
-        {
-            Add("$", $"The body is not JSON: {e.Message}");
-        }
-        catch (InvalidOperationException)
-        {
-            // What JsonElement throws for a text that no UTF-8 can express.
-            Add("$", "A text has a surrogate that is not one of a pair.");
-        }
-
+            foreach (var (name, value, path) in Members(root, "$", "A definition is an object.")) ReadMember(parts, name, value, path);
+        });
         return parts;
     }
 
@@ -68,7 +48,7 @@ internal sealed partial class DefinitionReader(Limits limits)
                 break;
             case "defaultForKind":
                 parts.DefaultForKind = ReadText(value, path, "'defaultForKind' is the name of a kind.");
-                if (parts.DefaultForKind is { } kind && EntityName.KindError(Encoding.UTF8.GetBytes(kind), limits) is { } error)
+                if (parts.DefaultForKind is { } kind && EntityName.KindError(Encoding.UTF8.GetBytes(kind), Limits) is { } error)
                     Add(path, error);
                 break;
             default:
@@ -86,18 +66,18 @@ internal sealed partial class DefinitionReader(Limits limits)
         }
 
         // Its names become the definition's arrays, which the expressions look up by reference.
-        var parsed = JsonParser.Parse(JsonMarshal.GetRawUtf8Value(value), limits.JsonDepth).Map;
+        var parsed = JsonParser.Parse(JsonMarshal.GetRawUtf8Value(value), Limits.JsonDepth).Map;
         var initial = new JsonMap(capacity: parsed.Count);
-        foreach (ref readonly var member in parsed) initial.Set(_names.Get(Encoding.UTF8.GetString(member.Name)), member.Value);
+        foreach (ref readonly var member in parsed) initial.Set(Names.Get(Encoding.UTF8.GetString(member.Name)), member.Value);
         parts.Initial = initial;
     }
 
     private void ReadRule(DefinitionParts parts, string type, JsonElement rule, string path)
     {
-        if (type.Length == 0 || type.EnumerateRunes().Count() > limits.TypeChars || type.Any(char.IsControl))
-            Add(path, $"An event type has 1 to {limits.TypeChars} characters and no control character.");
+        if (type.Length == 0 || type.EnumerateRunes().Count() > Limits.TypeChars || type.Any(char.IsControl))
+            Add(path, $"An event type has 1 to {Limits.TypeChars} characters and no control character.");
         var plan = new PayloadPlan();
-        var compilation = new Compilation(ExpressionScope.Fold, _names, plan, limits.ExpressionChars);
+        var compilation = new Compilation(ExpressionScope.Fold, Names, plan, Limits.ExpressionChars);
         parts.Rules[Encoding.UTF8.GetBytes(type)] = Assignments(rule, path, compilation, (members, expressions) =>
             new FoldRule(plan, members, expressions));
     }
@@ -110,7 +90,7 @@ internal sealed partial class DefinitionReader(Limits limits)
         foreach (var (name, text, memberPath) in Members(value, path, "Expected an object of members with an expression each."))
         {
             if (ReadExpression(text, memberPath, compilation) is not { } expression) continue;
-            members.Add(_names.Get(name));
+            members.Add(Names.Get(name));
             expressions.Add(expression);
         }
 
@@ -141,14 +121,7 @@ internal sealed partial class DefinitionReader(Limits limits)
     {
         if (ReadText(value, path, "An expression is a string.") is not { } text) return null;
         if (Expression.TryCompile(text, compilation, out var expression, out var error)) return expression;
-        Add(new DefinitionError(path, error!.Message, text, error.Line, error.Column));
-        return null;
-    }
-
-    private string? ReadText(JsonElement value, string path, string expected)
-    {
-        if (value.ValueKind == JsonValueKind.String) return value.GetString();
-        Add(path, expected);
+        Add(path, text, error!);
         return null;
     }
 }

@@ -44,7 +44,7 @@ internal interface IProjectionStore : IAsyncDisposable
     /// <summary>The table's failed rows: how many there are, and the first of them in order of entity and seq.</summary>
     ValueTask<FailedRows> ReadFailedAsync(string table, int rowsMax, CancellationToken cancellation);
 
-    /// <summary>An entity's rows with a seq above <paramref name="afterSeq"/>, in order of seq.</summary>
+    /// <summary>An entity's rows with a seq above <paramref name="afterSeq"/>, in order of seq; none only if there are none.</summary>
     ValueTask<IReadOnlyList<StoredRow>> ReadRowsAsync(ProjectionTable table, long entity, long afterSeq, int rowsMax, CancellationToken cancellation);
 
     /// <summary>Removes what deleted rows left behind in the store's files, as far as the store can.</summary>

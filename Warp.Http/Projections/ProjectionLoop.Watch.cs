@@ -9,6 +9,9 @@ namespace Warp.Http.Projections;
 internal sealed record ProjectionStatus(
     ProjectionEntry Entry, ProjectionState State, IReadOnlyList<FeedPlace>? Places, long LagEvents, double LagSeconds, string? Error, RebuildProgress? Rebuild);
 
+/// <summary>A table is further than its checkpoint where events came that are none of its business.</summary>
+internal sealed record ReachedPlaces(string Table, IReadOnlyList<FeedPlace> Checkpoint, IReadOnlyList<FeedPlace> Places);
+
 /// <param name="Rows">Rows written so far since the service was started.</param>
 /// <param name="Events">Events read so far.</param>
 /// <param name="SecondsLeft">At the rate so far; null while there is none.</param>
@@ -39,8 +42,16 @@ internal sealed partial class ProjectionLoop
     /// <summary>How far that table is; null while there is none.</summary>
     public IReadOnlyList<FeedPlace>? Places => Volatile.Read(ref _live)?.Places;
 
-    /// <summary>The name of that table and how far it is, of one moment; null while there is none.</summary>
-    public (string Table, IReadOnlyList<FeedPlace> Places)? Reached => Volatile.Read(ref _live) is { } live ? (live.Table.Name, live.Places) : null;
+    /// <summary>That table's name, a checkpoint, and how far a table is that shows that checkpoint or a later one; null while there is none.</summary>
+    public ReachedPlaces? Reached
+    {
+        get
+        {
+            if (Volatile.Read(ref _live) is not { } live) return null;
+            var places = live.Places; // first: between a checkpoint that is read after it and these places no row was changed
+            return new ReachedPlaces(live.Table.Name, live.DurablePlaces, places);
+        }
+    }
 
     public long LagEvents => Volatile.Read(ref _live)?.Behind ?? AppendedPositions();
 

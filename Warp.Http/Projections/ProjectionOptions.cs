@@ -27,6 +27,10 @@ public sealed class ProjectionOptions
     /// <inheritdoc cref="RqliteUser"/>
     public string? RqlitePassword { get; init; }
 
+    /// <summary>What rqlite may answer a query from that says nothing of it.</summary>
+    [EnumDataType(typeof(ReadLevel))]
+    public ReadLevel RqliteLevel { get; init; } = ReadLevel.Weak;
+
     /// <summary>Events in one page of the feed.</summary>
     internal int PageEvents { get; init; } = 16_384;
 }

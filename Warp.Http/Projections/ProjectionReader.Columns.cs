@@ -29,7 +29,7 @@ internal sealed partial class ProjectionReader
         var types = new List<(string Name, string Type, string Path)>();
         foreach (var (name, member, memberPath) in Members(value, path, "'types' is an object of columns with a type each."))
         {
-            switch (ReadText(member, memberPath, expected)?.ToUpperInvariant())
+            switch (ReadText(member, memberPath, expected))
             {
                 case null:
                     break;
@@ -81,12 +81,12 @@ internal sealed partial class ProjectionReader
             }
         }
 
-        Add(new DefinitionError(path, error!.Message, text, error.Line, error.Column));
+        Add(path, text, error!);
         return null;
     }
 
     private bool TryCompile(ProjectionParts parts, string text, ExpressionScope scope, out Expression? expression, out ExpressionError? error) =>
-        Expression.TryCompile(text, new Compilation(scope, _names, parts.Payload, limits.ExpressionChars), out expression, out error);
+        Expression.TryCompile(text, new Compilation(scope, Names, parts.Payload, Limits.ExpressionChars), out expression, out error);
 
     private void ReadIndexes(ProjectionParts parts, JsonElement value, string path)
     {

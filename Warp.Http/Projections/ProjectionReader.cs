@@ -7,36 +7,14 @@ using Warp.Http.Events;
 
 namespace Warp.Http.Projections;
 
-/// <summary>Reads a projection's body and collects every error in it, so that a person mends them in one go.</summary>
+/// <summary>Reads a projection's body.</summary>
 /// <remarks>Split by role: this file goes over the body, .Columns reads columns, types and indexes.</remarks>
-internal sealed partial class ProjectionReader(Limits limits)
+internal sealed partial class ProjectionReader(Limits limits) : JsonDefinitionReader(limits)
 {
-    /// <summary>Errors past this are not looked for: a body may have as many as it has members.</summary>
-    private const int ErrorsMax = 100;
-
-    private readonly List<DefinitionError> _errors = [];
-    private readonly Utf8Names _names = new();
-
-    public IReadOnlyList<DefinitionError> Errors => _errors;
-
     public ProjectionParts Read(byte[] body)
     {
         var parts = new ProjectionParts();
-        try
-        {
-            using var document = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = limits.JsonDepth });
-            ReadMembers(parts, document.RootElement);
-        }
-        catch (JsonException e)
-        {
-            Add("$", $"The body is not JSON: {e.Message}");
-        }
-        catch (InvalidOperationException)
-        {
-            // What JsonElement throws for a text that no UTF-8 can express.
-            Add("$", "A text has a surrogate that is not one of a pair.");
-        }
-
+        ReadBody(body, root => ReadMembers(parts, root));
         return parts;
     }
 
@@ -46,7 +24,7 @@ internal sealed partial class ProjectionReader(Limits limits)
         foreach (var (name, (_, path)) in members)
             if (name is not ("kind" or "aggregate" or "source" or "table" or "columns" or "types" or "indexes"))
                 Add(path, "A projection has only kind, aggregate, source, table, columns, types and indexes.");
-        if (_errors.Count > 0 && body.ValueKind != JsonValueKind.Object) return;
+        if (Errors.Count > 0 && body.ValueKind != JsonValueKind.Object) return;
 
         if (members.TryGetValue("kind", out var kind)) parts.Kind = ReadKind(kind.Value, kind.Path);
         if (members.TryGetValue("aggregate", out var aggregate)) parts.Aggregate = ReadAggregate(aggregate.Value, aggregate.Path);
@@ -67,7 +45,7 @@ internal sealed partial class ProjectionReader(Limits limits)
     {
         if (ReadText(value, path, "'kind' is the name of a kind.") is not { } kind) return null;
         var utf8 = Encoding.UTF8.GetBytes(kind);
-        if (EntityName.KindError(utf8, limits) is { } error) Add(path, error);
+        if (EntityName.KindError(utf8, Limits) is { } error) Add(path, error);
         else if (EntityName.IsReserved(utf8)) Add(path, "Kinds that begin with \"warp.\" belong to the service.");
         return kind;
     }
@@ -96,58 +74,6 @@ internal sealed partial class ProjectionReader(Limits limits)
         return ProjectionSource.State;
     }
 
-    private string? ReadText(JsonElement value, string path, string expected)
-    {
-        if (value.ValueKind == JsonValueKind.String) return value.GetString();
-        Add(path, expected);
-        return null;
-    }
-
-    private IEnumerable<(string Name, JsonElement Value, string Path)> Members(JsonElement value, string path, string expected)
-    {
-        if (value.ValueKind != JsonValueKind.Object)
-        {
-            Add(path, expected);
-            yield break;
-        }
-
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var member in value.EnumerateObject())
-        {
-            var memberPath = PathOf(path, member.Name);
-            if (seen.Add(member.Name)) yield return (member.Name, member.Value, memberPath);
-            else Add(memberPath, "The member is given twice.");
-        }
-    }
-
-    private IEnumerable<(JsonElement Value, string Path)> Items(JsonElement value, string path, string expected)
-    {
-        if (value.ValueKind != JsonValueKind.Array)
-        {
-            Add(path, expected);
-            yield break;
-        }
-
-        var index = 0;
-        foreach (var item in value.EnumerateArray()) yield return (item, $"{path}[{index++}]");
-    }
-
-    /// <summary>A member's JSONPath (RFC 9535), with brackets where the shorthand doesn't do.</summary>
-    private static string PathOf(string parent, string name)
-    {
-        if (IsIdentifier(name)) return $"{parent}.{name}";
-        return $"{parent}['{name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}']";
-    }
-
-    private static bool IsIdentifier(string name) => name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
-
     /// <summary>SQLite's names are the same in upper and lower case.</summary>
     private static bool IsSame(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
-
-    private void Add(string path, string message) => Add(new DefinitionError(path, message));
-
-    private void Add(DefinitionError error)
-    {
-        if (_errors.Count < ErrorsMax) _errors.Add(error);
-    }
 }

@@ -38,7 +38,7 @@ internal sealed partial class Projector
                     after = row.Seq;
                 }
             }
-            while (rows.Count == RowsPerRead);
+            while (rows.Count > 0); // few may be as many as an answer holds
         }
     }
 

@@ -9,11 +9,16 @@ internal sealed partial class RqliteProjectionStore : IQueryStore
     /// <summary>Longest value that the judging makes, for constants are computed while a statement is compiled.</summary>
     private const int ValueBytes = 1024 * 1024;
 
+    /// <summary>Of an answer more is read than a client gets: rqlite escapes more characters, and the checkpoints come first.</summary>
+    private static int AnswerBytes(QueryCaps caps) => (int)Math.Min(Array.MaxLength / 2, (2L * caps.Bytes) + (1024 * 1024));
+
     public async ValueTask<QueryOutcome> CheckAsync(SqlQuery query, CancellationToken cancellation)
     {
-        await MakeSchemaAsync(cancellation);
+        // Nothing is made through a leader for whoever does without one.
+        var level = query.Level ?? queryLevel;
+        if (level != ReadLevel.None) await MakeSchemaAsync(cancellation);
         var found = await SelectAsync(
-            Weak,
+            level,
             $"SELECT view, name, projection, pos, (SELECT sql FROM sqlite_master WHERE name = c.name), (SELECT sql FROM sqlite_master WHERE name = c.view) FROM {ProjectionSql.CheckpointTable} AS c WHERE published = 1",
             [], cancellation);
         var schema = new List<string>(ProjectionSql.Schema);
@@ -47,7 +52,7 @@ internal sealed partial class RqliteProjectionStore : IQueryStore
         body.Add($"SELECT name, pos FROM {ProjectionSql.CheckpointTable} WHERE published = 1");
         if (query.Named is null) body.Add(sql, [.. query.Positional]);
         else body.AddNamed(sql, query.Named);
-        var reply = await client.QueryAsync(body.Finish(), body.Statements, Weak, cancellation, caps.Time);
+        var reply = await client.QueryAsync(body.Finish(), body.Statements, query.Level ?? queryLevel, cancellation, caps.Time, AnswerBytes(caps));
         if (reply.Status == RqliteStatus.Refused)
         {
             return reply.Error!.Contains("interrupted", StringComparison.OrdinalIgnoreCase) || reply.Error.Contains("timeout", StringComparison.OrdinalIgnoreCase)
@@ -55,7 +60,7 @@ internal sealed partial class RqliteProjectionStore : IQueryStore
                 : new QueryOutcome(QueryStatus.Invalid, reply.Error);
         }
 
-        var results = Done(reply);
+        var results = DoneInPart(reply);
         var positions = results[0].Rows.ToDictionary(row => Text(row[0]), row => Text(row[1]), StringComparer.Ordinal);
         if (check.Tables.Any(table => !positions.ContainsKey(table.Name))) throw new ProjectionStoreException("A table was replaced while it was queried.");
         var rows = new List<SqlValue[]>();
@@ -71,7 +76,7 @@ internal sealed partial class RqliteProjectionStore : IQueryStore
         return check with
         {
             Rows = rows,
-            IsTruncated = rows.Count < results[1].Rows.Count,
+            IsTruncated = rows.Count < results[1].Rows.Count || reply.IsCut,
             Tables = [.. check.Tables.Select(table => table with { Position = positions[table.Name] })],
         };
     }

@@ -9,18 +9,15 @@ namespace Warp.Http.Projections;
 /// reads before it writes reads through the log (<c>level=strong</c>), so that it sees whatever may have happened. Split by role: this file is the tables,
 /// .Apply writes rows, .Read reads them.
 /// </remarks>
-internal sealed partial class RqliteProjectionStore(RqliteClient client) : IProjectionStore
+internal sealed partial class RqliteProjectionStore(RqliteClient client, ReadLevel queryLevel = ReadLevel.Weak) : IProjectionStore
 {
-    private const string Strong = "strong";
-    private const string Weak = "weak";
-
     private volatile bool _hasSchema;
 
     public async ValueTask<IReadOnlyList<StoredTable>> ReadTablesAsync(CancellationToken cancellation)
     {
         await MakeSchemaAsync(cancellation);
         var found = await SelectAsync(
-            Strong, $"SELECT name, projection, view, published, pos, spec FROM {ProjectionSql.CheckpointTable} ORDER BY name", [], cancellation);
+            ReadLevel.Strong, $"SELECT name, projection, view, published, pos, spec FROM {ProjectionSql.CheckpointTable} ORDER BY name", [], cancellation);
         return [.. found.Rows.Select(row => new StoredTable(Text(row[0]), Text(row[1]), Text(row[2]), row[3].GetInt64() != 0, Text(row[4]), Text(row[5])))];
     }
 
@@ -28,9 +25,9 @@ internal sealed partial class RqliteProjectionStore(RqliteClient client) : IProj
     {
         await MakeSchemaAsync(cancellation);
         var name = SqlValue.Of(view);
-        if ((await SelectAsync(Strong, "SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE", [name], cancellation)).Rows.Count == 0) return default;
+        if ((await SelectAsync(ReadLevel.Strong, "SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE", [name], cancellation)).Rows.Count == 0) return default;
         var owner = await SelectAsync(
-            Strong, $"SELECT projection FROM {ProjectionSql.CheckpointTable} WHERE view = ? COLLATE NOCASE AND published = 1", [name], cancellation);
+            ReadLevel.Strong, $"SELECT projection FROM {ProjectionSql.CheckpointTable} WHERE view = ? COLLATE NOCASE AND published = 1", [name], cancellation);
         return new NameOwner(true, owner.Rows.Count == 0 ? null : Text(owner.Rows[0][0]));
     }
 
@@ -87,7 +84,7 @@ internal sealed partial class RqliteProjectionStore(RqliteClient client) : IProj
 
     private async ValueTask<bool> IsPublishedAsync(string table, CancellationToken cancellation)
     {
-        var found = await SelectAsync(Strong, $"SELECT published FROM {ProjectionSql.CheckpointTable} WHERE name = ?", [SqlValue.Of(table)], cancellation);
+        var found = await SelectAsync(ReadLevel.Strong, $"SELECT published FROM {ProjectionSql.CheckpointTable} WHERE name = ?", [SqlValue.Of(table)], cancellation);
         return found.Rows.Count > 0 && found.Rows[0][0].GetInt64() != 0;
     }
 
@@ -102,14 +99,21 @@ internal sealed partial class RqliteProjectionStore(RqliteClient client) : IProj
 
     private Task<RqliteReply> ExecuteAsync(RqliteBody body, CancellationToken cancellation) => client.ExecuteAsync(body.Finish(), body.Statements, cancellation);
 
-    private async ValueTask<RqliteResult> SelectAsync(string level, string sql, SqlValue[] parameters, CancellationToken cancellation)
+    private async ValueTask<RqliteResult> SelectAsync(ReadLevel level, string sql, SqlValue[] parameters, CancellationToken cancellation)
     {
         using var body = new RqliteBody();
         body.Add(sql, parameters);
         return Done(await client.QueryAsync(body.Finish(), body.Statements, level, cancellation))[0];
     }
 
-    private static IReadOnlyList<RqliteResult> Done(RqliteReply reply) => reply.Status == RqliteStatus.Done ? reply.Results : throw new ProjectionStoreException(reply.Error!);
+    private static IReadOnlyList<RqliteResult> Done(RqliteReply reply)
+    {
+        var results = DoneInPart(reply);
+        return !reply.IsCut ? results : throw new ProjectionStoreException($"rqlite's answer has more than {reply.BytesMax} bytes.");
+    }
+
+    /// <summary>For whoever can do with the first rows of the last statement.</summary>
+    private static IReadOnlyList<RqliteResult> DoneInPart(RqliteReply reply) => reply.Status == RqliteStatus.Done ? reply.Results : throw new ProjectionStoreException(reply.Error!);
 
     private static string Text(JsonElement value) => value.GetString()!;
 }

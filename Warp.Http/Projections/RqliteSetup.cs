@@ -8,7 +8,7 @@ internal static class RqliteSetup
     private const string ClientName = "rqlite";
 
     /// <summary>Events in one transaction: as rows these are some 512 KiB, and a larger entry in the cluster's log keeps the others waiting.</summary>
-    private const int BatchEventsMax = 4096;
+    public const int BatchEventsMax = 4096;
 
     /// <summary>Connections are renewed this often, so that a node that moved to another address is found.</summary>
     private static readonly TimeSpan s_connectionLife = TimeSpan.FromMinutes(2);
@@ -25,9 +25,11 @@ internal static class RqliteSetup
                 AllowAutoRedirect = false, // a redirected POST would become a GET
                 UseCookies = false,
             })
+            .RemoveAllLoggers() // four lines a request, of which there are several a second; what is wrong the projections say
             .SetHandlerLifetime(Timeout.InfiniteTimeSpan); // one store for ever: its handler renews connections by itself
-        services.AddSingleton(provider => new RqliteProjectionStore(new RqliteClient(
-            provider.GetRequiredService<IHttpClientFactory>().CreateClient(ClientName), nodes, user, password, provider.GetRequiredService<TimeProvider>())));
+        services.AddSingleton(provider => new RqliteProjectionStore(
+            new RqliteClient(provider.GetRequiredService<IHttpClientFactory>().CreateClient(ClientName), nodes, user, password, provider.GetRequiredService<TimeProvider>()),
+            options.RqliteLevel));
         services.AddSingleton<IProjectionStore>(provider => provider.GetRequiredService<RqliteProjectionStore>());
         return services.AddSingleton<IQueryStore>(provider => provider.GetRequiredService<RqliteProjectionStore>());
     }

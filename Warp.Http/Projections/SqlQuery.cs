@@ -7,6 +7,9 @@ internal sealed record SqlQuery(string Sql)
 
     /// <summary>By name, without the <c>:</c>, <c>@</c> or <c>$</c> that stands before it in SQL; null = they are given by place.</summary>
     public IReadOnlyDictionary<string, SqlValue>? Named { get; init; }
+
+    /// <summary>Null: the store's setting. The embedded store reads its own file, which has nothing newer anywhere.</summary>
+    public ReadLevel? Level { get; init; }
 }
 
 /// <summary>What an answer may cost.</summary>

@@ -173,8 +173,17 @@ internal sealed class Catalog : IDisposable
     private static SqliteDatabase Open(string path)
     {
         var database = SqliteDatabase.OpenOrCreateChecked(path);
-        database.Execute("PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL");
-        return database;
+        try
+        {
+            database.Execute("PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL");
+            return database;
+        }
+        catch
+        {
+            // It may hold the lock already, as where rolling back what it found failed: the next try would find the file locked, for ever.
+            database.Dispose();
+            throw;
+        }
     }
 
     private List<T> Read<T>(string sql, Func<SqliteStatement, T> row)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Text;
@@ -29,16 +30,27 @@ public enum RqliteFault
 
     /// <summary>It happens, and the answer is 200 with an error at its top and no results.</summary>
     UnknownOutcome,
+
+    /// <summary>The same answer, and nothing has happened.</summary>
+    UnknownAndNotDone,
+
+    /// <summary>It does not happen, and there is no answer for as long as anybody waits.</summary>
+    Silence,
 }
 
 /// <summary>A node of rqlite as far as a projector meets it, over one SQLite database in memory: what a real one does is written down beside each rule.</summary>
 /// <remarks>Any thread; statements run one call after another, as rqlite applies its log.</remarks>
 internal sealed class FakeRqlite : IAsyncDisposable
 {
+    private const string LeadershipLost = """{"results":[],"error":"leadership lost while committing log"}""";
+
     private readonly WebApplication _app;
     private readonly SqliteConnection _database = new("Data Source=:memory:");
     private readonly SemaphoreSlim _turn = new(1);
+    private readonly CancellationTokenSource _stopping = new();
     private readonly string? _credentials;
+    private SqliteConnection? _behind; // under _turn
+    private int _calls;
 
     private FakeRqlite(string? user, string? password)
     {
@@ -53,10 +65,17 @@ internal sealed class FakeRqlite : IAsyncDisposable
 
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
+    /// <summary>The faults that end in an answer, or in none, at once.</summary>
+    public static IReadOnlyList<RqliteFault> Quick { get; } =
+        [RqliteFault.DropBefore, RqliteFault.DropAfter, RqliteFault.NoLeader, RqliteFault.UnknownOutcome, RqliteFault.UnknownAndNotDone];
+
     /// <summary>Asked at each call by its path.</summary>
     public Func<string, RqliteFault> Fault { get; set; } = _ => RqliteFault.None;
 
-    public int Calls { get; private set; }
+    public int Calls => _calls;
+
+    /// <summary>The <c>level</c> of each query, in order.</summary>
+    public ConcurrentQueue<string> Levels { get; } = [];
 
     public static async Task<FakeRqlite> StartAsync(string? user = null, string? password = null)
     {
@@ -79,15 +98,37 @@ internal sealed class FakeRqlite : IAsyncDisposable
         }
     }
 
+    /// <summary>From now on the node itself has what there is now, and its leader goes on.</summary>
+    public async Task FallBehindAsync()
+    {
+        await _turn.WaitAsync();
+        _behind ??= new SqliteConnection("Data Source=:memory:");
+        await _behind.OpenAsync();
+        _database.BackupDatabase(_behind);
+        _turn.Release();
+    }
+
+    /// <summary>The node has what its leader has again.</summary>
+    public async Task CatchUpAsync()
+    {
+        await _turn.WaitAsync();
+        if (_behind is not null) await _behind.DisposeAsync();
+        _behind = null;
+        _turn.Release();
+    }
+
     public async ValueTask DisposeAsync()
     {
+        await _stopping.CancelAsync();
         await _app.DisposeAsync();
+        if (_behind is not null) await _behind.DisposeAsync();
         await _database.DisposeAsync();
+        _stopping.Dispose();
     }
 
     private async Task AnswerAsync(HttpContext context)
     {
-        Calls++;
+        Interlocked.Increment(ref _calls);
         var path = context.Request.Path.Value!;
         var fault = Fault(path);
         if (_credentials is not null && context.Request.Headers.Authorization != _credentials)
@@ -96,18 +137,9 @@ internal sealed class FakeRqlite : IAsyncDisposable
             return;
         }
 
-        if (fault == RqliteFault.DropBefore)
-        {
-            context.Abort();
-            return;
-        }
-
-        if (fault == RqliteFault.NoLeader)
-        {
-            await RefuseAsync(context, 503, "leader not found");
-            return;
-        }
-
+        var level = context.Request.Query["level"].ToString();
+        if (path == "/db/query") Levels.Enqueue(level);
+        if (await FailsBeforeAsync(context, fault, isLocal: level == "none")) return;
         if (path == "/readyz")
         {
             await context.Response.WriteAsync("[+]node ok\n[+]leader ok");
@@ -138,7 +170,7 @@ internal sealed class FakeRqlite : IAsyncDisposable
         string results;
         try
         {
-            results = Run(statements, isWrite, context.Request.Query.ContainsKey("transaction"));
+            results = Run(level == "none" && _behind is not null ? _behind : _database, statements, isWrite, context.Request.Query.ContainsKey("transaction"));
         }
         finally
         {
@@ -152,7 +184,32 @@ internal sealed class FakeRqlite : IAsyncDisposable
         }
 
         context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync(fault == RqliteFault.UnknownOutcome ? """{"results":[],"error":"leadership lost while committing log"}""" : $$"""{"results":[{{results}}]}""");
+        await context.Response.WriteAsync(fault == RqliteFault.UnknownOutcome ? LeadershipLost : $$"""{"results":[{{results}}]}""");
+    }
+
+    /// <summary>A read with <c>level=none</c> needs no leader.</summary>
+    private async Task<bool> FailsBeforeAsync(HttpContext context, RqliteFault fault, bool isLocal)
+    {
+        switch (fault)
+        {
+            case RqliteFault.DropBefore:
+                context.Abort();
+                return true;
+            case RqliteFault.NoLeader when !isLocal:
+                await RefuseAsync(context, 503, "leader not found");
+                return true;
+            case RqliteFault.UnknownAndNotDone:
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync(LeadershipLost);
+                return true;
+            case RqliteFault.Silence:
+                using (var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping.Token))
+                    await Task.Delay(Timeout.Infinite, end.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
+                context.Abort();
+                return true;
+            default:
+                return false;
+        }
     }
 
     private static async Task RefuseAsync(HttpContext context, int status, string text)
@@ -163,10 +220,10 @@ internal sealed class FakeRqlite : IAsyncDisposable
     }
 
     /// <summary>Errors of SQL are in their result, with HTTP 200. In a transaction the first one undoes everything and ends the list.</summary>
-    private string Run(JsonElement statements, bool isWrite, bool inTransaction)
+    private static string Run(SqliteConnection database, JsonElement statements, bool isWrite, bool inTransaction)
     {
         var results = new List<string>();
-        if (inTransaction) Execute("BEGIN");
+        if (inTransaction) Execute(database, "BEGIN");
         var hasFailed = false;
         foreach (var statement in statements.EnumerateArray())
         {
@@ -174,7 +231,7 @@ internal sealed class FakeRqlite : IAsyncDisposable
             if (sql.Trim().Length == 0) continue; // dropped, and later results move up
             try
             {
-                using var command = _database.CreateCommand();
+                using var command = database.CreateCommand();
 #pragma warning disable CA2100 // A server of SQL.
                 command.CommandText = sql;
 #pragma warning restore CA2100
@@ -189,13 +246,13 @@ internal sealed class FakeRqlite : IAsyncDisposable
             }
         }
 
-        if (inTransaction) Execute(hasFailed ? "ROLLBACK" : "COMMIT");
+        if (inTransaction) Execute(database, hasFailed ? "ROLLBACK" : "COMMIT");
         return string.Join(',', results);
     }
 
-    private void Execute(string sql)
+    private static void Execute(SqliteConnection database, string sql)
     {
-        using var command = _database.CreateCommand();
+        using var command = database.CreateCommand();
 #pragma warning disable CA2100
         command.CommandText = sql;
 #pragma warning restore CA2100

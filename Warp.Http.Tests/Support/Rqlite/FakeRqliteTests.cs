@@ -55,7 +55,7 @@ public sealed class FakeRqliteTests : IAsyncLifetime
         (await PostAsync(new Uri(guarded.Address, "/db/query"), "[]")).ShouldBe((HttpStatusCode.Unauthorized, ""));
         var client = new RqliteClient(new HttpClient(), [guarded.Address], "warp", "secret", TimeProvider.System);
         using var body = new RqliteBody();
-        (await client.QueryAsync(body.Add("SELECT 1").Finish(), 1, "weak", TestContext.Current.CancellationToken)).Status.ShouldBe(RqliteStatus.Done);
+        (await client.QueryAsync(body.Add("SELECT 1").Finish(), 1, ReadLevel.Weak, TestContext.Current.CancellationToken)).Status.ShouldBe(RqliteStatus.Done);
     }
 
     [Fact]
@@ -68,6 +68,9 @@ public sealed class FakeRqliteTests : IAsyncLifetime
         var (status, body) = await PostAsync("/db/execute", """["INSERT INTO t VALUES(2)"]""");
         (status, JsonDocument.Parse(body).RootElement.GetProperty("results").GetArrayLength()).ShouldBe((HttpStatusCode.OK, 0));
         (await Fake.SelectAsync("SELECT a FROM t")).ShouldBe(["2"], "it had happened all the same");
+        Fake.Fault = _ => RqliteFault.UnknownAndNotDone;
+        (await PostAsync("/db/execute", """["INSERT INTO t VALUES(3)"]""")).ShouldBe((status, body), "nobody can tell them apart");
+        (await Fake.SelectAsync("SELECT a FROM t")).ShouldBe(["2"]);
     }
 
     [Fact]
@@ -80,6 +83,21 @@ public sealed class FakeRqliteTests : IAsyncLifetime
         Fake.Fault = _ => RqliteFault.DropAfter;
         await Should.ThrowAsync<HttpRequestException>(() => PostAsync("/db/execute", """["INSERT INTO t VALUES(1)"]"""));
         (await Fake.SelectAsync("SELECT count(*) FROM t")).ShouldBe(["1"]);
+    }
+
+    [Fact]
+    public async Task A_node_that_is_asked_for_what_it_has_itself_may_be_behind_and_needs_no_leader()
+    {
+        await ExecuteAsync("""["CREATE TABLE t(a)", "INSERT INTO t VALUES(1)"]""");
+        await Fake.FallBehindAsync();
+        await ExecuteAsync("""["INSERT INTO t VALUES(2)"]""");
+        const string count = """["SELECT count(*) AS n FROM t"]""";
+        (await PostAsync("/db/query?level=none", count)).Body.ShouldContain("[[1]]");
+        foreach (var level in (string[])["weak", "linearizable", "strong"]) (await PostAsync($"/db/query?level={level}", count)).Body.ShouldContain("[[2]]");
+        Fake.Fault = _ => RqliteFault.NoLeader;
+        (await PostAsync("/db/query?level=weak", count)).Status.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        await Fake.CatchUpAsync();
+        (await PostAsync("/db/query?level=none", count)).Body.ShouldContain("[[2]]");
     }
 
     [Fact]
@@ -100,7 +118,7 @@ public sealed class FakeRqliteTests : IAsyncLifetime
         for (var i = 0; i < 3; i++)
         {
             using var body = new RqliteBody();
-            (await client.QueryAsync(body.Add("SELECT 1").Finish(), 1, "weak", TestContext.Current.CancellationToken)).Status.ShouldBe(RqliteStatus.Done);
+            (await client.QueryAsync(body.Add("SELECT 1").Finish(), 1, ReadLevel.Weak, TestContext.Current.CancellationToken)).Status.ShouldBe(RqliteStatus.Done);
         }
 
         (Fake.Calls, other.Calls).ShouldBe((1, 3), "and it stays there");

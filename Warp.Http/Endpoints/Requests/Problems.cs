@@ -103,12 +103,15 @@ internal static class Problems
             Extras = [("rule", violation.Rule), ("message", violation.Message), ("seq", violation.Seq)],
         };
 
-    public static Problem InvalidDefinition(IReadOnlyList<DefinitionError> errors) =>
-        new(422, "invalid-definition", "The definition is not valid.", $"{errors[0].Path}: {errors[0]}")
+    public static Problem InvalidDefinition(IReadOnlyList<DefinitionError> errors) => errors.FirstOrDefault(e => e.IsRepetition) is { } repetition
+        ? new(400, "invalid-request", "The request is not valid.", $"{repetition.Path}: {repetition}") { Errors = ErrorsOf(errors) }
+        : new(422, "invalid-definition", "The definition is not valid.", $"{errors[0].Path}: {errors[0]}")
         {
-            Errors = [.. errors.Select(e => (e.Path, e.ToString()))],
+            Errors = ErrorsOf(errors),
             Extras = [("expression", errors[0].Expression), ("line", (long)errors[0].Line), ("column", (long)errors[0].Column)],
         };
+
+    private static List<(string Path, string Text)> ErrorsOf(IEnumerable<DefinitionError> errors) => [.. errors.Select(e => (e.Path, e.ToString()))];
 
     public static Problem InvalidSql(string detail) => new(422, "invalid-sql", "The statement is not one that can be asked.", detail) { ErrorPath = "$.sql" };
 

@@ -24,7 +24,7 @@ internal static class CommandLine
                                     then one for every 4
         Warp__Durability            fsync                    fsync: on disk before the reply; os: in the kernel before the reply
         Warp__Auth__Mode            none on loopback         needed on any other address; none is the one mode there is
-        Warp__Stream__IdleTimeout   00:01:00                 POST /v1/events ends when nothing came for so long
+        Warp__Stream__IdleTimeout   60s                      POST /v1/events ends when nothing came for so long
         Warp__Sagas__InFlight       1000                     sagas that run at once; beyond it 429
         Warp__Limits__*             see GET /v1/info         every maximum, as in Warp__Limits__BodyBytes
 

@@ -13,17 +13,7 @@ internal sealed class ProjectionJson(Store store)
     public void Write(JsonBuffer json, ProjectionStatus status)
     {
         var entry = status.Entry;
-        json.Raw("{\"name\":"u8);
-        json.Text(entry.Name);
-        json.Raw(",\"version\":"u8);
-        json.Number(entry.Version);
-        json.Raw(",\"createdAt\":"u8);
-        json.Time(entry.CreatedAtMs);
-        json.Raw(",\"updatedAt\":"u8);
-        json.Time(entry.UpdatedAtMs);
-        json.Raw(",\"definition\":"u8);
-        var source = entry.Definition.Source.Span;
-        json.Advance(JsonStrictness.Compact(source, json.GetSpan(source.Length)));
+        DefinitionReply.Begin(json, entry.Name, entry.Version, entry.CreatedAtMs, entry.UpdatedAtMs, entry.Definition.Source.Span);
         json.Raw(",\"state\":"u8);
         json.Text(status.State.ToString().ToLowerInvariant());
         json.Raw(",\"position\":"u8);
@@ -44,8 +34,7 @@ internal sealed class ProjectionJson(Store store)
     public void Write(JsonBuffer json, ProjectionStatus status, bool isChanged)
     {
         Write(json, status);
-        json.Truncate(json.Length - 1);
-        json.Raw(isChanged ? ",\"changed\":true}"u8 : ",\"changed\":false}"u8);
+        DefinitionReply.AddChanged(json, isChanged);
     }
 
     /// <summary>A projection with its failed rows.</summary>

@@ -17,10 +17,7 @@ internal sealed class ProjectionEndpoints(Projector projector, EntityLookup look
             return;
         }
 
-        var body = await RequestBody.ReadAsync(context, limits);
-        problem = body.Problem ?? JsonStrictness.CheckDocument(body.Bytes, limits);
-        var definition = problem is null ? body.Bytes.ToArray() : [];
-        body.Release();
+        (var definition, problem) = await DefinitionReply.ReadAsync(context, limits);
 
         // A definition that was sent is stored, even if the sender does not stay for the answer.
         var outcome = problem is null ? await projector.PutAsync(name, definition, CancellationToken.None) : null;
@@ -68,34 +65,8 @@ internal sealed class ProjectionEndpoints(Projector projector, EntityLookup look
         else context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
-    public async Task ListAsync(HttpContext context)
-    {
-        var problem = new QueryParameters(context.Request).Problem;
-        var mediaType = MediaTypes.Choose(context.Request, MediaTypes.Json, MediaTypes.Ndjson);
-        if (mediaType is null) problem ??= Problems.NotAcceptable($"{MediaTypes.Json} or {MediaTypes.Ndjson}");
-        if (problem is not null)
-        {
-            await ProblemWriter.WriteAsync(context, problem);
-            return;
-        }
-
-        var isNdjson = mediaType is MediaTypes.Ndjson;
-        context.Response.Headers.CacheControl = "no-store";
-        using var json = JsonBuffer.Rent();
-        if (!isNdjson) json.Raw("{\"projections\":["u8);
-        var isFirst = true;
-        foreach (var loop in projector.Loops)
-        {
-            if (!isNdjson && !isFirst) json.Raw((byte)',');
-            isFirst = false;
-            writer.Write(json, loop.Describe());
-            if (isNdjson) json.Raw((byte)'\n');
-        }
-
-        // Definitions are few: the list is one page.
-        if (!isNdjson) json.Raw("],\"next\":null}"u8);
-        JsonReply.Write(context.Response, json, mediaType!);
-    }
+    public Task ListAsync(HttpContext context) =>
+        DefinitionReply.WriteListAsync(context, "projections", projector.Loops, (json, loop) => writer.Write(json, loop.Describe()), "no-store");
 
     public async Task RebuildAsync(HttpContext context)
     {

@@ -21,10 +21,8 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerab
             return;
         }
 
-        var body = await RequestBody.ReadAsync(context, limits);
-        problem = body.Problem ?? JsonStrictness.CheckDocument(body.Bytes, limits);
-        var outcome = problem is null ? definitions.Put(name, body.Bytes) : null;
-        body.Release();
+        (var definition, problem) = await DefinitionReply.ReadAsync(context, limits);
+        var outcome = problem is null ? definitions.Put(name, definition) : null;
         if (outcome?.Status == PutStatus.Invalid) problem = Problems.InvalidDefinition(outcome.Errors);
         if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
         else WritePut(context.Response, outcome!);
@@ -77,33 +75,7 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerab
         else context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
-    public async Task ListAsync(HttpContext context)
-    {
-        var problem = new QueryParameters(context.Request).Problem;
-        var mediaType = MediaTypes.Choose(context.Request, MediaTypes.Json, MediaTypes.Ndjson);
-        if (mediaType is null) problem ??= Problems.NotAcceptable($"{MediaTypes.Json} or {MediaTypes.Ndjson}");
-        if (problem is not null)
-        {
-            await ProblemWriter.WriteAsync(context, problem);
-            return;
-        }
-
-        var isNdjson = mediaType is MediaTypes.Ndjson;
-        using var json = JsonBuffer.Rent();
-        if (!isNdjson) json.Raw("{\"aggregates\":["u8);
-        var isFirst = true;
-        foreach (var entry in definitions.Current.All)
-        {
-            if (!isNdjson && !isFirst) json.Raw((byte)',');
-            isFirst = false;
-            Write(json, entry);
-            if (isNdjson) json.Raw((byte)'\n');
-        }
-
-        // Definitions are few: the list is one page.
-        if (!isNdjson) json.Raw("],\"next\":null}"u8);
-        JsonReply.Write(context.Response, json, mediaType!);
-    }
+    public Task ListAsync(HttpContext context) => DefinitionReply.WriteListAsync(context, "aggregates", definitions.Current.All, Write);
 
     /// <summary>The name in the route: its grammar has no character that decoding could make ambiguous.</summary>
     public static Problem? ReadName(HttpContext context, out string name)
@@ -120,24 +92,13 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerab
         if (outcome.Status == PutStatus.Created) response.Headers.Location = $"/v1/aggregates/{entry.Name}";
         using var json = JsonBuffer.Rent();
         Write(json, entry);
-        json.Truncate(json.Length - 1);
-        json.Raw(outcome.Status == PutStatus.Unchanged ? ",\"changed\":false}"u8 : ",\"changed\":true}"u8);
+        DefinitionReply.AddChanged(json, outcome.Status != PutStatus.Unchanged);
         JsonReply.Write(response, json);
     }
 
     private static void Write(JsonBuffer json, AggregateEntry entry)
     {
-        json.Raw("{\"name\":"u8);
-        json.Text(entry.Name);
-        json.Raw(",\"version\":"u8);
-        json.Number(entry.Version);
-        json.Raw(",\"createdAt\":"u8);
-        json.Time(entry.CreatedAtMs);
-        json.Raw(",\"updatedAt\":"u8);
-        json.Time(entry.UpdatedAtMs);
-        json.Raw(",\"definition\":"u8);
-        var source = entry.Definition.Source.Span;
-        json.Advance(JsonStrictness.Compact(source, json.GetSpan(source.Length)));
+        DefinitionReply.Begin(json, entry.Name, entry.Version, entry.CreatedAtMs, entry.UpdatedAtMs, entry.Definition.Source.Span);
         json.Raw((byte)'}');
     }
 
@@ -154,8 +115,7 @@ internal sealed class AggregateEndpoints(AggregateCatalog definitions, IEnumerab
             json.Number(version.Version);
             json.Raw(",\"writtenAt\":"u8);
             json.Time(version.WrittenAtMs);
-            json.Raw(",\"definition\":"u8);
-            json.Advance(JsonStrictness.Compact(version.Source.Span, json.GetSpan(version.Source.Length)));
+            DefinitionReply.WriteSource(json, version.Source.Span);
             json.Raw((byte)'}');
         }
 

@@ -40,7 +40,8 @@ internal sealed class QueryBody
                 "minCursor" => ReadMinCursor(member.Value),
                 "wait" => ReadWait(member.Value, limits),
                 "onTimeout" => ReadOnTimeout(member.Value),
-                _ => Problems.InvalidRequest($"$.{member.Name}", $"The member {member.Name} is unknown; known are sql, params, minCursor, wait, onTimeout."),
+                "level" => ReadLevelOf(member.Value),
+                _ => Problems.InvalidRequest($"$.{member.Name}", $"The member {member.Name} is unknown; known are sql, params, minCursor, wait, onTimeout, level."),
             };
             if (problem is not null) return problem;
         }
@@ -59,6 +60,7 @@ internal sealed class QueryBody
 
     private Problem? ReadParameters(JsonElement value)
     {
+        if (value.ValueKind == JsonValueKind.Null) return null; // as many clients send what they leave out
         if (value.ValueKind == JsonValueKind.Array)
         {
             var values = new List<SqlValue>();
@@ -109,6 +111,19 @@ internal sealed class QueryBody
         if (text is not ("fail" or "stale")) return Problems.InvalidRequest("$.onTimeout", "onTimeout is fail or stale.");
         MayBeStale = text is "stale";
         return null;
+    }
+
+    private Problem? ReadLevelOf(JsonElement value)
+    {
+        var text = value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        foreach (var level in Enum.GetValues<ReadLevel>())
+        {
+            if (!string.Equals(level.ToString().ToLowerInvariant(), text, StringComparison.Ordinal)) continue;
+            Query = Query with { Level = level };
+            return null;
+        }
+
+        return Problems.InvalidRequest("$.level", "level is weak, strong, linearizable or none.");
     }
 
     private static Problem NoValue(string path) =>
