@@ -109,12 +109,31 @@ public sealed class TransportTests(TransportTests.Service service) : IClassFixtu
                     ["Warp__Subscriptions__HeartbeatEvery"] = "00:00:01",
                 },
             });
+            foreach (var isTls in new[] { true, false }) await ListensAsync(isTls);
         }
 
         public async ValueTask DisposeAsync()
         {
             await _process.DisposeAsync();
             _directory.Dispose();
+        }
+
+        /// <summary>It may be ready at one address and not yet listen at the others.</summary>
+        private async Task ListensAsync(bool isTls)
+        {
+            using var client = NewClient(isTls);
+            await Eventually.BecomesTrueAsync($"it listens, {(isTls ? "with TLS" : "in cleartext")}", async () =>
+            {
+                try
+                {
+                    using var answer = await client.GetAsync("/health/live");
+                    return true;
+                }
+                catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError)
+                {
+                    return false;
+                }
+            }, TimeSpan.FromSeconds(30));
         }
 
         /// <summary>HTTP/2 or nothing, over a connection of its own.</summary>
