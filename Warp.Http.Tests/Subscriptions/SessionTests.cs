@@ -82,6 +82,40 @@ public sealed class SessionTests : IDisposable
         for (var i = 1; i <= Events; i++) (await NextEventAsync(again)).ShouldBe($"{i}");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_reader_that_makes_its_stream_wait_holds_no_page_and_misses_nothing(bool ofAll)
+    {
+        const int Events = 3_000;
+        using var fixture = Open(new SubscriptionOptions());
+        for (var i = 1; i <= Events; i += 100)
+        {
+            var first = i;
+            await fixture.Store.AppendAsync(
+                "user/1", [.. Enumerable.Range(0, 100).Select(n => new TestEvent("Moved", FeedConsumer.PayloadOf("user/1", first + n)))]);
+            if (i == 1501) await fixture.Store.SealAsync();
+        }
+
+        await using var slow = ofAll ? fixture.FollowAll("start") : await fixture.FollowAsync("user/1", "0");
+        var givenUp = 0;
+        for (var seq = 1; seq <= Events; seq++)
+        {
+            // What the pipe took ahead is read in between; then the session waits again.
+            if (seq % 500 == 1)
+            {
+                await Eventually.BecomesTrueAsync("the stream waits for its client", () => slow.Session.Pages.IsResting);
+                _time.Advance(TimeSpan.FromSeconds(1));
+                slow.Session.Pages.IsResting.ShouldBeFalse();
+                givenUp++;
+            }
+
+            (await NextEventDataAsync(slow)).ShouldContain($"\"seq\":{seq},");
+        }
+
+        givenUp.ShouldBe(6);
+    }
+
     [Fact]
     public async Task A_large_event_goes_out_in_slices_to_a_client_that_reads()
     {
@@ -152,6 +186,15 @@ public sealed class SessionTests : IDisposable
         {
             var message = (await client.ReadAsync()).ShouldNotBeNull("the stream ended");
             if (message.IsEvent) return message.Id;
+        }
+    }
+
+    private static async Task<string> NextEventDataAsync(PipeClient client)
+    {
+        while (true)
+        {
+            var message = (await client.ReadAsync()).ShouldNotBeNull("the stream ended");
+            if (message.IsEvent) return message.Data;
         }
     }
 

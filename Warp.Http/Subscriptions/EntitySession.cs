@@ -19,11 +19,15 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         if (_life.IsNone && !await FindLifeAsync()) return;
         while (IsGoingOn)
         {
-            using var page = await Hub.Reader.ReadAsync(_life, _lastSeq + 1);
-            if (page is null) Subscriber.Stop(SubscriptionEnd.Erased);
-            if (page is null or { Count: 0 }) return;
-            await SendAsync(page);
-            if (page.NextSeq == 0) return;
+            var page = await Hub.Reader.ReadAsync(_life, _lastSeq + 1, Pages.PageBytes);
+            if (page is null)
+            {
+                Subscriber.Stop(SubscriptionEnd.Erased);
+                return;
+            }
+
+            var isLast = page.NextSeq == 0;
+            if (await SendAsync(page, page.Count, (from, slice) => Render(page, from, slice)) && isLast) return;
             await WriteProgressIfDueAsync();
         }
     }
@@ -112,34 +116,27 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         _isRecreated = _tail.IsRecreated(name.Utf8, life.Number);
     }
 
-    private async ValueTask SendAsync(HistoryPage page)
-    {
-        using var json = JsonBuffer.Rent();
-        for (var next = 0; next < page.Count && IsGoingOn;)
-        {
-            json.Clear();
-            var (to, sent) = Render(page, next, json);
-            if (Hub.IsErased(_life)) return;
-            await Sse.WriteAsync(json.WrittenMemory);
-            SubscriptionMetrics.Sent.Add(sent);
-            _lastSeq = page.GetEvent(to - 1).Seq;
-            next = to;
-        }
-    }
-
-    private (int Next, int Sent) Render(HistoryPage page, int from, JsonBuffer json)
+    private (int Next, int Sent) Render(HistoryPage page, int from, JsonBuffer slice)
     {
         var sent = 0;
         var next = from;
-        for (; next < page.Count && json.Length < SseWriter.SliceBytes; next++)
+        for (; next < page.Count; next++)
         {
             var recorded = page.GetEvent(next);
             if (!Filter.Takes(recorded.Fields, name.Kind)) continue;
-            SseText.WriteId(json, recorded.Seq, _life, _isRecreated);
-            SseText.WriteEvent(json, recorded, _life, default);
+            if (!HasRoom(slice, recorded.Fields)) break;
+            SseText.WriteId(slice, recorded.Seq, _life, _isRecreated);
+            SseText.WriteEvent(slice, recorded, _life, default);
             sent++;
         }
 
+        if (Hub.IsErased(_life))
+        {
+            slice.Clear();
+            return (page.Count, 0); // the next read says so, too
+        }
+
+        _lastSeq = page.GetEvent(next - 1).Seq;
         return (next, sent);
     }
 }

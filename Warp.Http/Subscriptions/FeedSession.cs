@@ -17,7 +17,6 @@ internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, strin
     public const string Ahead = "ahead";
 
     private const int PageEntries = 1000;
-    private const int PageBytes = 256 * 1024;
 
     /// <summary>Shards are read in turns, a page each, until none has more.</summary>
     protected override async ValueTask CatchUpAsync()
@@ -99,39 +98,34 @@ internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, strin
     /// <summary>True if the shard has nothing more.</summary>
     private async ValueTask<bool> ReadPageAsync(int shard)
     {
-        using var page = await Hub.ReadFeedAsync(shard, places[shard], PageEntries, PageBytes);
-        using var json = JsonBuffer.Rent();
-        for (var next = 0; next < page.Count && IsGoingOn;)
-        {
-            json.Clear();
-            var (to, sent) = Render(page, shard, next, json);
-            await Sse.WriteAsync(json.WrittenMemory);
-            SubscriptionMetrics.Sent.Add(sent);
-            next = to;
-        }
-
+        var page = await Hub.ReadFeedAsync(shard, places[shard], PageEntries, Pages.PageBytes);
+        var (next, isLast) = (page.Next, page.IsCaughtUp);
+        if (!await SendAsync(page, page.Count, (from, slice) => Render(page, shard, from, slice))) return false;
         if (!IsGoingOn) return true;
-        places[shard] = page.Next;
-        return page.IsCaughtUp;
+        places[shard] = next;
+        return isLast;
     }
 
-    private (int Next, int Sent) Render(FeedPage page, int shard, int from, JsonBuffer json)
+    private (int Next, int Sent) Render(FeedPage page, int shard, int from, JsonBuffer slice)
     {
         var sent = 0;
         var next = from;
-        for (; next < page.Count && json.Length < SseWriter.SliceBytes; next++)
+        for (; next < page.Count; next++)
         {
             var entry = page[next];
+            var isWanted = IsWanted(entry, shard);
+            if (isWanted && !HasRoom(slice, entry.Event.Fields)) break;
             places[shard] = entry.Place;
-            if (entry.Kind == FeedEntryKind.Fence || entry.Name is not { } name || !Filter.TakesKind(name.Utf8)) continue;
-            var life = new Life(shard, entry.Entity);
-            var recorded = entry.Event;
-            if (!Filter.Takes(recorded.Fields, name.Kind) || Hub.IsErased(life)) continue;
-            WriteId(json);
-            SseText.WriteEvent(json, recorded, life, name.Utf8);
+            if (!isWanted) continue;
+            WriteId(slice);
+            SseText.WriteEvent(slice, entry.Event, new Life(shard, entry.Entity), entry.Name!.Utf8);
             sent++;
         }
 
         return (next, sent);
     }
+
+    /// <summary>A fence has no name, and ends no stream of all entities.</summary>
+    private bool IsWanted(in FeedEntry entry, int shard) =>
+        entry.Name is { } name && Filter.TakesKind(name.Utf8) && Filter.Takes(entry.Event.Fields, name.Kind) && !Hub.IsErased(new Life(shard, entry.Entity));
 }

@@ -18,7 +18,13 @@ internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFil
 
     protected SubscriptionFilter Filter => filter;
 
+    /// <summary>What a message has beside its payload and metadata, but for long names.</summary>
+    private const int FramingBytes = 1024;
+
     protected SseWriter Sse { get; } = new(pipe, hub.Time);
+
+    /// <summary>What is held while this session reads from disk.</summary>
+    public PageHold Pages { get; } = new();
 
     public Subscriber Subscriber { get; } = new(filter, hub.Options.BufferEvents, hub.Options.BufferBytes);
 
@@ -41,6 +47,7 @@ internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFil
         }
         finally
         {
+            Pages.GiveUp();
             Detach();
         }
     }
@@ -48,6 +55,7 @@ internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFil
     /// <summary>Looks after the stream from outside, about once a second.</summary>
     public void Tick()
     {
+        Pages.GiveUp();
         var waiting = Sse.WaitingFor;
         if (waiting > hub.Options.SendTimeout) Cut();
         else if (waiting > TimeSpan.Zero && Subscriber.End != SubscriptionEnd.None) abort(); // nobody will take the end of it either
@@ -88,6 +96,27 @@ internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFil
     protected abstract ValueTask WriteResyncAsync();
 
     protected abstract ValueTask WriteErasedAsync();
+
+    /// <summary>Sends a page by slices. True if all of it was sent; what is left of a page that was given up has to be read again.</summary>
+    /// <param name="render">Writes a slice from an index on, and takes down how far the session is then; answers the next index, and how many events it wrote.</param>
+    protected async ValueTask<bool> SendAsync(IDisposable page, int count, Func<int, JsonBuffer, (int Next, int Sent)> render)
+    {
+        for (var next = 0; next < count && IsGoingOn;)
+        {
+            var json = JsonBuffer.Rent();
+            (next, var sent) = render(next, json);
+            SubscriptionMetrics.Sent.Add(sent);
+            var sending = SendAsync(json, hasMore: next < count);
+            if (!sending.IsCompletedSuccessfully && !await Pages.KeepAsync(page, sending)) return next == count;
+        }
+
+        Pages.Return(page);
+        return true;
+    }
+
+    /// <summary>True while an event goes into the slice; the first one always does, however large it is.</summary>
+    protected bool HasRoom(JsonBuffer slice, in EventFields e) =>
+        slice.Length == 0 || slice.Length + e.Payload.Length + e.Metadata.Length + FramingBytes <= Sse.Room;
 
     /// <summary>While a filter passes nothing over a long history: an id without data moves the client's place on, and is heard as a sign of life.</summary>
     protected async ValueTask WriteProgressIfDueAsync()
@@ -150,6 +179,21 @@ internal abstract class SubscriptionSession(SubscriptionHub hub, SubscriptionFil
         }
 
         Subscriber.Stop(SubscriptionEnd.ClientGone);
+    }
+
+    /// <summary>Sends a slice. It is the server's before the client is waited for, unless it is a single event that is larger than a slice.</summary>
+    private ValueTask SendAsync(JsonBuffer slice, bool hasMore)
+    {
+        var writing = Sse.WriteAsync(slice.WrittenMemory);
+        if (!writing.IsCompletedSuccessfully) return KeepAsync(writing, slice);
+        slice.Dispose();
+        return hasMore ? Sse.FlushAsync() : ValueTask.CompletedTask;
+
+        static async ValueTask KeepAsync(ValueTask writing, JsonBuffer slice)
+        {
+            await writing;
+            slice.Dispose();
+        }
     }
 
     private async ValueTask WriteHeartbeatAsync()
