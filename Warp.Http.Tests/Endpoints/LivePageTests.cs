@@ -21,7 +21,7 @@ public sealed class LivePageTests(LivePageTests.SharedBrowser shared) : IClassFi
     [Theory]
     [InlineData("")]
     [InlineData("some-key")]
-    public async Task Events_are_shown_as_they_come_by_EventSource_and_with_a_key_by_fetch(string key)
+    public async Task Events_are_shown_as_they_come_with_a_key_and_without(string key)
     {
         await AppendAsync("user/alice", "<b>Opened</b>", Hostile);
         await OpenAsync(_app.Address, "?start=beginning", key);
@@ -98,6 +98,26 @@ public sealed class LivePageTests(LivePageTests.SharedBrowser shared) : IClassFi
         (await TextsAsync(".entity")).ShouldBe(Enumerable.Range(1, 4).Reverse().Select(seq => $"user/alice #{seq}"));
     }
 
+    [Fact]
+    public async Task An_entity_that_was_erased_and_came_again_while_the_page_was_away_is_shown_from_its_first_event()
+    {
+        using var relay = new Relay(_app.Address);
+        foreach (var payload in new[] { "1", "2", "3" }) await AppendAsync("user/alice", "Old", payload);
+        await OpenAsync(relay.Address, "?entity=user%2Falice&start=beginning", "");
+        await Browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 3 && document.getElementById('status').dataset.state === 'live'");
+        relay.Down();
+        await Browser.BecomesTrueAsync("document.getElementById('status-text').textContent.startsWith('Reconnecting')");
+        (await _app.DeleteAsync("/v1/entities/user/alice")).ShouldBe(200);
+        foreach (var payload in new[] { "4", "5" })
+            (await _app.PostAsync("/v1/entities/user/alice/events?recreate=true", $$"""{"type":"New","payload":{{payload}}}""")).ShouldBe(201);
+
+        relay.Up();
+
+        await Browser.BecomesTrueAsync("document.querySelectorAll('#events li').length === 5");
+        (await TextsAsync(".type")).ShouldBe(["New", "New", "Old", "Old", "Old"]);
+        (await Browser.EvaluateAsync("document.getElementById('note').textContent")).GetString()!.ShouldContain("recreated");
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("some-key")]
@@ -113,7 +133,25 @@ public sealed class LivePageTests(LivePageTests.SharedBrowser shared) : IClassFi
         (await Browser.EvaluateAsync("getComputedStyle(document.getElementById('empty')).display")).GetString().ShouldBe("none");
     }
 
-    /// <summary>What stands in for EventSource where a key is sent must read every stream as another reader does, however it comes in pieces.</summary>
+    /// <summary>Where a filter passes nothing over a long history, ids without data say how far it is.</summary>
+    [Fact]
+    public async Task The_pages_parser_passes_on_an_id_that_comes_without_data()
+    {
+        await OpenAsync(_app.Address, "", "");
+
+        var seen = await Browser.EvaluateAsync("""
+            import('/live/sse.js').then(({ parser }) => {
+              const seen = [];
+              const feed = parser(m => seen.push(`message ${m.id}`), id => seen.push(`id ${id}`));
+              feed('id: 5\n\nid: 7\ndata: x\n\n:\n\n');
+              return seen.join();
+            })
+            """);
+
+        seen.GetString().ShouldBe("id 5,id 7,message 7,id 7");
+    }
+
+    /// <summary>What stands in for EventSource must read every stream as another reader does, however it comes in pieces.</summary>
     [Fact]
     public async Task The_pages_parser_reads_what_dotnets_reads()
     {

@@ -19,22 +19,19 @@ function filters() {
   return { kind: value('kind'), entity: value('entity'), type: value('type'), aggregate: value('aggregate'), start: field('start').value };
 }
 
-/** The address of the stream; with an id, of what comes after it. */
-function address(f, lastId) {
+/** The address of the stream. Where it goes on after a break says the id of what came last, not this. */
+function address(f) {
   const query = new URLSearchParams();
   if (f.type) query.append('type', f.type);
   if (f.aggregate) query.append('aggregate', f.aggregate);
   const slash = f.entity.indexOf('/');
   if (slash > 0) {
-    // An id is "seq" or "seq.life".
-    if (lastId) query.append('from', String(Number.parseInt(lastId, 10) + 1));
-    else if (f.start === 'beginning') query.append('from', '1');
+    if (f.start === 'beginning') query.append('from', '1');
     return `/v1/entities/${encodeURIComponent(f.entity.slice(0, slash))}/${encodeURIComponent(f.entity.slice(slash + 1))}/subscribe?${query}`;
   }
 
   if (f.kind) query.append('kind', f.kind);
-  if (lastId) query.append('cursor', lastId);
-  else if (f.start === 'beginning') query.append('cursor', 'start');
+  if (f.start === 'beginning') query.append('cursor', 'start');
   return `/v1/subscribe?${query}`;
 }
 
@@ -62,7 +59,7 @@ function connect() {
   }
 
   show('connecting', 'Connecting…');
-  stream = open({ url: lastId => address(f, lastId), key: field('key').value, onMessage, onState });
+  stream = open({ url: address(f), key: field('key').value, onMessage, onState });
 }
 
 function onState(state, text, detail) {

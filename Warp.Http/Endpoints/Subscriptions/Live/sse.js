@@ -1,11 +1,12 @@
-// Reads server-sent events (WHATWG HTML, 9.2) where EventSource can't: it sends no headers.
+// Reads server-sent events (WHATWG HTML, 9.2) by fetch: EventSource sends no key, and tells nobody of an id that comes without data.
 
 /**
  * A parser that is fed text in pieces of any size.
  * @param {(message: { event: string, data: string, id: string }) => void} onMessage
+ * @param {(id: string) => void} [onId] called with the id that counts from here on, also where no message comes with it
  * @returns {(text: string) => void}
  */
-export function parser(onMessage) {
+export function parser(onMessage, onId = () => {}) {
   let rest = '';
   let id = '';
   let event = '';
@@ -15,6 +16,7 @@ export function parser(onMessage) {
 
   const take = line => {
     if (line === '') {
+      onId(id);
       if (data !== null) onMessage({ event: event || 'message', data, id });
       event = '';
       data = null;
@@ -55,8 +57,8 @@ export function parser(onMessage) {
 }
 
 /**
- * A stream of events by EventSource, or by fetch where a key must be sent. Both tell the same: what came, and whether the stream stands.
- * @param {{ url: (lastId: string) => string, key: string, onMessage: Function, onState: (state: string, text?: string, detail?: string) => void }} options
+ * A stream of events that is opened again where it breaks, behind the id that came last. It tells what came, and whether the stream stands.
+ * @param {{ url: string, key: string, onMessage: Function, onState: (state: string, text?: string, detail?: string) => void }} options
  * @returns {{ close: () => void }}
  */
 export function open({ url, key, onMessage, onState }) {
@@ -69,7 +71,6 @@ export function open({ url, key, onMessage, onState }) {
 
   const message = m => {
     if (isClosed) return;
-    if (m.id) lastId = m.id;
     delay = 1000;
     if (m.event === 'erased') isOver = true;
     onMessage(m);
@@ -84,35 +85,17 @@ export function open({ url, key, onMessage, onState }) {
     delay = Math.min(delay * 2, 15000);
   };
 
-  function connect() {
+  async function connect() {
     if (isClosed) return;
-    if (key) byFetch();
-    else byEventSource();
-  }
-
-  function byEventSource() {
-    const source = new EventSource(url(lastId));
-    end = () => source.close();
-    source.onopen = () => onState('open');
-    for (const event of ['message', 'caught-up', 'resync', 'erased'])
-      source.addEventListener(event, e => message({ event, data: e.data, id: e.lastEventId }));
-
-    source.onerror = () => {
-      if (isClosed) return;
-
-      // An answer with an error ends EventSource, and it does not say which; fetch does. A broken connection is retried here.
-      if (source.readyState === EventSource.CLOSED) byFetch();
-      else again('');
-    };
-  }
-
-  async function byFetch() {
-    end();
     const abort = new AbortController();
     end = () => abort.abort();
     try {
-      const headers = { Accept: 'text/event-stream', ...(key && { Authorization: `Bearer ${key}` }) };
-      const answer = await fetch(url(lastId), { headers, cache: 'no-store', credentials: 'omit', signal: abort.signal });
+      const headers = {
+        Accept: 'text/event-stream',
+        ...(key && { Authorization: `Bearer ${key}` }),
+        ...(lastId && { 'Last-Event-ID': lastId }),
+      };
+      const answer = await fetch(url, { headers, cache: 'no-store', credentials: 'omit', signal: abort.signal });
       if (!answer.ok) {
         const problem = await answer.json().catch(() => ({}));
         if (answer.status < 500 && answer.status !== 429) {
@@ -124,7 +107,7 @@ export function open({ url, key, onMessage, onState }) {
       }
 
       onState('open');
-      const feed = parser(message);
+      const feed = parser(message, id => { lastId = id || lastId; });
       const text = new TextDecoder('utf-8', { ignoreBOM: true });
       const reader = answer.body.getReader();
       for (;;) {
