@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Warp.Http.Events;
+using Warp.Http.Storage;
 using Warp.Http.Subscriptions;
 using Warp.Http.Tests.Storage;
 using Warp.Http.Tests.Support;
@@ -52,6 +54,48 @@ public sealed class ShardTailTests : IDisposable
             await taking.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
             tail.Detach(next);
         }
+    }
+
+    /// <summary>Many at once, each in a pool item of its own, would stand before whatever the pool has to do for appends.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Ends_go_by_the_lane_as_events_do(bool isErased)
+    {
+        const int Followers = 200; // fewer need no rest
+        var appended = 0L;
+        var time = new FakeTimeProvider();
+        using var lane = new DeliveryLane(() => Volatile.Read(ref appended), time);
+        var tail = new ShardTail(_store.Store, _store.Shard, lane, NullLogger.Instance);
+        var waits = Enumerable.Range(0, Followers).Select(_ => Follow(tail).AsTask()).ToList();
+        time.Advance(TimeSpan.FromMilliseconds(20));
+        Volatile.Write(ref appended, 1_000);
+
+        if (isErased) await _store.Registry.EraseAsync(StoreFixture.Bytes(Entity), Guid.NewGuid(), isNamedElsewhere: true, TestContext.Current.CancellationToken);
+        else _store.Shard.Quarantine(new DamagedDataException("The test says so."));
+
+        await Task.WhenAll(waits).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await Eventually.BecomesTrueAsync("the lane rests", () => lane.IsResting);
+    }
+
+    [Fact]
+    public async Task A_tail_that_is_stopped_ends_its_subscribers_and_leaves_no_loop()
+    {
+        using var lane = new DeliveryLane(() => 0, TimeProvider.System);
+        var tail = new ShardTail(_store.Store, _store.Shard, lane, NullLogger.Instance);
+        var waiting = Follow(tail).AsTask();
+
+        await tail.StopAsync().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+
+        await waiting.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+    }
+
+    private ValueTask Follow(ShardTail tail)
+    {
+        var subscriber = new Subscriber(_filter, 256, 1 << 20);
+        subscriber.GoLive();
+        tail.Attach(subscriber, NameOf(Entity), 0);
+        return subscriber.WaitAsync();
     }
 
     /// <summary>As a session does it; what was committed before it attached may come, too.</summary>

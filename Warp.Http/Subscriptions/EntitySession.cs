@@ -7,7 +7,7 @@ namespace Warp.Http.Subscriptions;
 
 /// <summary>The stream of one entity: its place is the last seq that was sent, or passed over by the filter.</summary>
 internal sealed class EntitySession(SubscriptionHub hub, EntityName name, EntityStart start, SubscriptionFilter filter, PipeWriter pipe, Action abort)
-    : SubscriptionSession(hub, filter, pipe, abort)
+    : SubscriptionSession(hub, filter, start.Resync, pipe, abort)
 {
     private readonly ShardTail _tail = hub.TailOf(name);
     private Life _life = start.Life;
@@ -55,10 +55,12 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         if (!Hub.IsErased(_life)) await Sse.WriteSharedAsync(e.Message);
     }
 
-    protected override Action? FindProgress()
+    protected override bool TryMoveOn()
     {
         var seen = Subscriber.Topic?.LastSeq ?? 0;
-        return seen > _lastSeq ? () => _lastSeq = seen : null;
+        if (seen <= _lastSeq || !Subscriber.IsIdle) return false;
+        _lastSeq = seen;
+        return true;
     }
 
     protected override void WriteId(JsonBuffer to) => SseText.WriteId(to, _lastSeq, _life, _isRecreated);
@@ -69,19 +71,7 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         to.Number(_lastSeq);
     }
 
-    protected override async ValueTask WriteResyncAsync()
-    {
-        if (start.Resync is null) return;
-        using var json = JsonBuffer.Rent();
-        WriteId(json);
-        SseText.BeginControl(json, "resync"u8);
-        json.Raw("{\"reason\":"u8);
-        json.Text(start.Resync);
-        json.Raw(",\"from\":"u8);
-        json.Number(_lastSeq + 1);
-        json.Raw("}\n\n"u8);
-        await Sse.WriteAsync(json.WrittenMemory);
-    }
+    protected override void WriteFrom(JsonBuffer to) => to.Number(_lastSeq + 1);
 
     protected override async ValueTask WriteErasedAsync()
     {

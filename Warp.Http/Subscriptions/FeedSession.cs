@@ -6,16 +6,9 @@ namespace Warp.Http.Subscriptions;
 
 /// <summary>The stream of all entities: its place is a vector, a place for each shard.</summary>
 /// <param name="places">Where it begins; the session's own from here on.</param>
-/// <param name="resync">Why the client's place can't be kept; null = it is.</param>
 internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, string? resync, SubscriptionFilter filter, PipeWriter pipe, Action abort)
-    : SubscriptionSession(hub, filter, pipe, abort)
+    : SubscriptionSession(hub, filter, resync, pipe, abort)
 {
-    /// <summary>The client's place is one that this store never gave out.</summary>
-    public const string Unknown = "unknown";
-
-    /// <summary>The client's place lies behind the end of the log, as after a restore.</summary>
-    public const string Ahead = "ahead";
-
     private const int PageEntries = 1000;
 
     /// <summary>Shards are read in turns, a page each, until none has more.</summary>
@@ -56,18 +49,19 @@ internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, strin
         await Sse.WriteAsync(e.Message);
     }
 
-    protected override Action? FindProgress()
+    protected override bool TryMoveOn()
     {
-        var seen = new FeedPlace[places.Length];
+        var seen = Array.ConvertAll(Hub.Tails, tail => tail.Position);
+        if (!Subscriber.IsIdle) return false;
         var hasMoved = false;
         for (var shard = 0; shard < seen.Length; shard++)
         {
-            var position = Hub.Tails[shard].Position;
-            hasMoved |= position > places[shard].Position;
-            seen[shard] = FeedPlace.At(Math.Max(position, places[shard].Position));
+            if (seen[shard] <= places[shard].Position) continue;
+            places[shard] = FeedPlace.At(seen[shard]);
+            hasMoved = true;
         }
 
-        return hasMoved ? () => seen.CopyTo(places, 0) : null;
+        return hasMoved;
     }
 
     protected override void WriteId(JsonBuffer to) => SseText.WriteId(to, Hub.StoreId, places);
@@ -78,19 +72,7 @@ internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, strin
         to.Text(Cursor.Format(Hub.StoreId, places));
     }
 
-    protected override async ValueTask WriteResyncAsync()
-    {
-        if (resync is null) return;
-        using var json = JsonBuffer.Rent();
-        WriteId(json);
-        SseText.BeginControl(json, "resync"u8);
-        json.Raw("{\"reason\":"u8);
-        json.Text(resync);
-        json.Raw(",\"from\":"u8);
-        json.Text(Cursor.Format(Hub.StoreId, places));
-        json.Raw("}\n\n"u8);
-        await Sse.WriteAsync(json.WrittenMemory);
-    }
+    protected override void WriteFrom(JsonBuffer to) => to.Text(Cursor.Format(Hub.StoreId, places));
 
     /// <summary>An erasure ends no stream of all entities.</summary>
     protected override ValueTask WriteErasedAsync() => ValueTask.CompletedTask;
