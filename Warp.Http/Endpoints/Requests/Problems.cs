@@ -1,6 +1,7 @@
 using System.Globalization;
 using Warp.Http.Aggregates;
 using Warp.Http.Events;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
 
@@ -77,10 +78,11 @@ internal static class Problems
             Extras = [("limit", limit), ("actual", actual)],
         };
 
-    public static Problem EntityErased(long erasedAtMs, string? receiptId) =>
+    /// <param name="erasure">Null where the shard that knows of it could not be opened.</param>
+    public static Problem EntityErased(in Tombstone? erasure) =>
         new(410, "entity-erased", "The entity was erased.", "Its data is gone for good; append with ?recreate=true to begin a new life at seq 1.")
         {
-            Extras = [("erasedAt", Rfc3339.Format(erasedAtMs)), ("receiptId", receiptId)],
+            Extras = [("erasedAt", erasure is { } told ? Rfc3339.Format(told.ErasedAtMs) : null), ("receiptId", erasure?.ReceiptId.ToString("N"))],
         };
 
     public static Problem SeqMismatch(string? expected, long actual, string detail) =>
