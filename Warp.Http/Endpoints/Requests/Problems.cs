@@ -155,6 +155,15 @@ internal static class Problems
     public static Problem ShuttingDown() =>
         new(503, "shutting-down", "The service is stopping.", "Send what has no reply yet again, to the restarted service.") { Retryable = true, RetryAfterSeconds = 5 };
 
+    /// <summary>Ends a stream of appends: it can remember no more entities of which lines failed, and lines that come later could overtake those.</summary>
+    public static Problem TooManyFailed(int max) =>
+        new(503, "overloaded", "The service takes no more for now.",
+            string.Create(CultureInfo.InvariantCulture, $"Lines of more than {max} entities (streamFailedEntities) failed in this stream; send what was not stored again, in another."))
+        {
+            Retryable = true,
+            RetryAfterSeconds = 5,
+        };
+
     public static Problem TooManySubscriptions(int max) =>
         new(503, "overloaded", "The service takes no more for now.", $"{max} subscriptions are open, as many as there may be (subscriptions).") { Retryable = true, RetryAfterSeconds = 5 };
 
