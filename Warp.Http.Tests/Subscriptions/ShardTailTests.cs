@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Time.Testing;
 using Warp.Http.Events;
 using Warp.Http.Storage;
 using Warp.Http.Subscriptions;
@@ -62,20 +61,18 @@ public sealed class ShardTailTests : IDisposable
     [InlineData(false)]
     public async Task Ends_go_by_the_lane_as_events_do(bool isErased)
     {
-        const int Followers = 200; // fewer need no rest
-        var appended = 0L;
-        var time = new FakeTimeProvider();
-        using var lane = new DeliveryLane(() => Volatile.Read(ref appended), time);
+        using var lane = new DeliveryLane(() => 0, TimeProvider.System);
         var tail = new ShardTail(_store.Store, _store.Shard, lane, NullLogger.Instance);
-        var waits = Enumerable.Range(0, Followers).Select(_ => Follow(tail).AsTask()).ToList();
-        time.Advance(TimeSpan.FromMilliseconds(20));
-        Volatile.Write(ref appended, 1_000);
+        var followers = Enumerable.Range(0, 50).Select(_ => Follow(tail)).ToList();
+        var hold = await LaneHold.BeginAsync(lane, _filter);
 
         if (isErased) await _store.Registry.EraseAsync(StoreFixture.Bytes(Entity), Guid.NewGuid(), isNamedElsewhere: true, TestContext.Current.CancellationToken);
         else _store.Shard.Quarantine(new DamagedDataException("The test says so."));
 
-        await Task.WhenAll(waits).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
-        await Eventually.BecomesTrueAsync("the lane rests", () => lane.IsResting);
+        await Eventually.BecomesTrueAsync("they have ended", () => followers.TrueForAll(f => f.Subscriber.End != SubscriptionEnd.None));
+        followers.ShouldAllBe(f => !f.Waiting.IsCompleted, "what the lane does not wake is not woken");
+        hold.Dispose();
+        await Task.WhenAll(followers.Select(f => f.Waiting)).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -83,19 +80,19 @@ public sealed class ShardTailTests : IDisposable
     {
         using var lane = new DeliveryLane(() => 0, TimeProvider.System);
         var tail = new ShardTail(_store.Store, _store.Shard, lane, NullLogger.Instance);
-        var waiting = Follow(tail).AsTask();
+        var (_, waiting) = Follow(tail);
 
         await tail.StopAsync().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
 
         await waiting.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
     }
 
-    private ValueTask Follow(ShardTail tail)
+    private (Subscriber Subscriber, Task Waiting) Follow(ShardTail tail)
     {
         var subscriber = new Subscriber(_filter, 256, 1 << 20);
         subscriber.GoLive();
         tail.Attach(subscriber, NameOf(Entity), 0);
-        return subscriber.WaitAsync();
+        return (subscriber, subscriber.WaitAsync().AsTask());
     }
 
     /// <summary>As a session does it; what was committed before it attached may come, too.</summary>
