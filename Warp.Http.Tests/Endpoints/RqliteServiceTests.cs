@@ -56,7 +56,7 @@ public sealed class RqliteServiceTests : IAsyncLifetime
         (await _app.PutAsync("/v1/projections/users", """{"kind":"user","table":"users","columns":{"id":"entity.id","n":"state.n"}}""")).ShouldBe(201);
         var first = await AppendAsync(1);
         const string count = "SELECT count(*) AS n FROM users";
-        (await QueryAsync(count, "[]", first)).ShouldBe(200);
+        await Eventually.BecomesTrueAsync("the table is shown", async () => (await QueryAsync(count, "[]", first)).Status == 200, TimeSpan.FromSeconds(60));
         _fake!.Levels.Contains("linearizable", StringComparer.Ordinal).ShouldBeTrue();
         (await QueryAsync(count, "[]", first, "strong")).ShouldBe(200);
         _fake.Levels.Contains("strong", StringComparer.Ordinal).ShouldBeTrue();
