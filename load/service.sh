@@ -8,12 +8,13 @@ work=$(mktemp -d ${LOAD_DATA:+-p "$LOAD_DATA"})
 pids=()
 bad=0
 
-stop() {
+stop() { # what was started, with its data
   local pid
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
-  rm -rf "$work"
+  pids=()
+  rm -rf "${work:?}"/*
 }
-trap stop EXIT
+trap 'stop; rm -rf "$work"' EXIT
 
 usage() { # the comment at the head of the script, but for its first line
   sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2

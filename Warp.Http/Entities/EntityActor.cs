@@ -31,6 +31,8 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private bool _loaded; // drainer only
     private Suspension _suspension; // drainer only: what the command in hand waits for
     private IdIndex? _ids; // drainer only: null = not loaded for this life
+    private bool _isHandedOn; // drainer only: the command in hand is the writer's or the pool's, and is answered there
+    private bool _isDistrusted; // drainer only: judging broke off at a bug, and what the fields above say may be half of a change
 
     private EntityLife? _published; // set by the writer's thread when durable, read by any
     private int _inFlight; // up by the drainer, down by the writer's thread
@@ -86,6 +88,25 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
 
     internal void Failed_WriterThreadOnly() => Interlocked.Decrement(ref _inFlight);
 
+    /// <summary>
+    /// Answers without storing. An answer stands on what was judged, and that may still be in flight: then it goes through the writer behind it,
+    /// and fails with it.
+    /// </summary>
+    internal void Answer(EntityCommand command)
+    {
+        Debug.Assert(command.Kind == CommitKind.Barrier, "An answer writes nothing.");
+        _isHandedOn = true;
+        // In this order: nothing in flight because it failed is seen as the epoch that the writer raised before.
+        if (Volatile.Read(ref _inFlight) == 0 && _epoch == Shard.Epoch)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(command, preferLocal: false);
+            return;
+        }
+
+        command.Epoch = _epoch;
+        Shard.Enqueue(command);
+    }
+
     /// <summary>Handles commands until none waits. The caller owns the mailbox; on return it does not any more.</summary>
     private void Drain()
     {
@@ -117,9 +138,9 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         {
             if (_loaded || TryLoadFromMemory()) return Handle(command, mayReadDisk: false);
         }
-        catch (ShardUnavailableException e)
+        catch (Exception e)
         {
-            // Taken out of service while the command was on its way. Handling catches for itself: this is the load.
+            // Mostly a shard that was taken out of service while the command was on its way. Handling catches for itself: this is the load.
             FailRead(command, e);
             return true;
         }
@@ -142,7 +163,14 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
     private bool Handle(EntityCommand command, bool mayReadDisk)
     {
         if (_epoch != Shard.Epoch) RebuildFromDurable();
+        if (_isDistrusted && !TryTrustAgain())
+        {
+            FailUnread(command);
+            return true;
+        }
+
         _suspension = Suspension.None;
+        _isHandedOn = false;
         try
         {
             command.Judge(this, mayReadDisk);
@@ -151,6 +179,14 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         {
             // Judging reads before it submits or answers: nothing of the command is under way.
             FailRead(command, e);
+            return true;
+        }
+        catch (Exception e)
+        {
+            // A bug. One command pays for it, not the entity's mailbox, whose owner this is, nor the service, whose thread this may be.
+            _registry.LogJudgingBroke(e);
+            _isDistrusted = true;
+            if (!_isHandedOn) FailUnread(command);
             return true;
         }
 
@@ -190,7 +226,7 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         {
             if (!goOn(this, command)) return;
         }
-        catch (Exception e) when (e is IOException or ShardUnavailableException or InvalidDataException)
+        catch (Exception e)
         {
             FailRead(command, e);
         }
@@ -216,24 +252,6 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         ThreadPool.UnsafeQueueUserWorkItem(command, preferLocal: false);
     }
 
-    /// <summary>
-    /// Answers without storing. An answer stands on what was judged, and that may still be in flight: then it goes through the writer behind it,
-    /// and fails with it.
-    /// </summary>
-    private void Answer(EntityCommand command)
-    {
-        Debug.Assert(command.Kind == CommitKind.Barrier, "An answer writes nothing.");
-        // In this order: nothing in flight because it failed is seen as the epoch that the writer raised before.
-        if (Volatile.Read(ref _inFlight) == 0 && _epoch == Shard.Epoch)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(command, preferLocal: false);
-            return;
-        }
-
-        command.Epoch = _epoch;
-        Shard.Enqueue(command);
-    }
-
     private void Submit(EntityCommand command, CommitKind kind, EntityLife life, long firstSeq)
     {
         command.Kind = kind;
@@ -242,12 +260,22 @@ public sealed partial class EntityActor : IThreadPoolWorkItem
         command.FirstSeq = firstSeq;
         command.Epoch = _epoch;
         Interlocked.Increment(ref _inFlight);
+        _isHandedOn = true;
         Shard.Enqueue(command);
     }
 
-    /// <summary>A commit failed since the last command: forget what was in flight, stand on what is durable.</summary>
+    /// <summary>False while something is in flight whose seqs are known only from the fields that are not trusted.</summary>
+    private bool TryTrustAgain()
+    {
+        if (Volatile.Read(ref _inFlight) > 0) return false;
+        RebuildFromDurable();
+        return true;
+    }
+
+    /// <summary>A commit failed since the last command, or judging did: forget what was in flight, stand on what is durable.</summary>
     private void RebuildFromDurable()
     {
+        _isDistrusted = false;
         _epoch = Shard.Epoch;
         _ids = null;
         _working = null;

@@ -175,8 +175,10 @@ public sealed partial class EntityRegistry
 
     internal void LogReadFailed(Exception e) => LogActivationFailed(_logger, e);
 
+    internal void LogJudgingBroke(Exception e) => LogJudgingFailed(_logger, e);
+
     /// <summary>False if the mailbox is full.</summary>
-    private bool Post(Shard shard, ReadOnlySpan<byte> name, EntityCommand command)
+    internal bool Post(Shard shard, ReadOnlySpan<byte> name, EntityCommand command)
     {
         while (true)
         {
@@ -207,4 +209,7 @@ public sealed partial class EntityRegistry
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Reading an entity from disk failed.")]
     private static partial void LogActivationFailed(ILogger logger, Exception e);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "A command broke off at an error that its entity has no answer to; it was refused, and the entity goes on from what is durable.")]
+    private static partial void LogJudgingFailed(ILogger logger, Exception e);
 }

@@ -97,6 +97,7 @@ internal sealed class Catalog : IDisposable
         {
             receipt.TryWriteBytes(id, bigEndian: true, out _);
             update.Bind(1, id).Run();
+            if (Database.Changes != 1) throw new DamagedDataException($"{_path}: the erasure with receipt {receipt:N} is to be noted as complete, but is not there.");
         }
     });
 

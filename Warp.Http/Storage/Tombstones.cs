@@ -16,8 +16,8 @@ internal sealed class Tombstones
     /// <summary>A fence that became durable in a journal, or was found in one.</summary>
     public void AddFromJournal(in Tombstone tombstone)
     {
+        _unsealed[tombstone.ReceiptId] = 0; // first: an erasure that is pending and not unsealed is one that maintenance may complete
         Add(tombstone);
-        _unsealed[tombstone.ReceiptId] = 0;
     }
 
     public void AddFromCatalog(in Tombstone tombstone) => Add(tombstone);
@@ -78,12 +78,13 @@ internal sealed class Tombstones
         return waiting.Task;
     }
 
+    /// <summary>The receipt last: whoever finds it finds the life fenced.</summary>
     private void Add(in Tombstone tombstone)
     {
-        _byReceipt[tombstone.ReceiptId] = tombstone;
         _byPosition.Append_WriterThreadOnly(tombstone); // at start in the catalog's order, then the journals', then as fences commit
         var added = tombstone;
         _byTag.AddOrUpdate(tombstone.Tag, added, (_, known) => known.Entity > added.Entity ? known : added);
         if (!tombstone.Complete) _fenced[tombstone.Entity] = 0;
+        _byReceipt[tombstone.ReceiptId] = tombstone;
     }
 }

@@ -48,7 +48,7 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         if (_life.IsNone) BeginLife(e.Life);
         if (Filter.IsNone && e.Seq != _lastSeq + 1) throw new UnreachableException($"Seq {e.Seq} follows {_lastSeq} in a subscription.");
         _lastSeq = e.Seq;
-        if (!Hub.IsErased(_life)) await Sse.WriteAsync(e.Message);
+        if (!Hub.IsErased(_life)) await Sse.WriteSharedAsync(e.Message);
     }
 
     protected override Action? FindProgress()

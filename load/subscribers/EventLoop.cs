@@ -4,7 +4,10 @@ using System.Runtime.InteropServices;
 
 namespace Warp.Http.Subscribers;
 
-/// <summary>Reads all streams on one thread, by epoll and recv: what the client takes from the processors is measured as if it were the service's.</summary>
+/// <summary>
+/// Reads all streams on one thread, by epoll and recvmsg: what the client takes from the processors is measured as if it were the service's. It notes
+/// when it read, and when the kernel had what it read, which is what a client on a machine of its own would see.
+/// </summary>
 internal sealed partial class EventLoop : IDisposable
 {
     private const int EventsMax = 256;
@@ -13,13 +16,13 @@ internal sealed partial class EventLoop : IDisposable
 
     /// <summary>
     /// Beyond so many streams the loop rests after each round: to be woken for every message would cost more than reading it, on both sides. A network
-    /// card gathers its interrupts likewise. What that adds to a time is in it.
+    /// card gathers its interrupts likewise. What that adds to the time of a read is in it.
     /// </summary>
     private const int RestlessSockets = 16;
 
     private const int RestNs = 100_000;
     private const int ControlAdd = 1;
-    private const int ReadableAndHangUp = 0x1 | 0x2000;
+    private const int ReadableHangUpOnce = 0x1 | 0x2000 | int.MinValue; // with EPOLLET: what was told is not looked at again
     private const int ErrorAgain = 11;
     private const int ErrorInterrupted = 4;
 
@@ -39,7 +42,7 @@ internal sealed partial class EventLoop : IDisposable
     public void Add(EventSocket socket)
     {
         var @event = new byte[s_eventBytes];
-        MemoryMarshal.Write(@event, ReadableAndHangUp);
+        MemoryMarshal.Write(@event, ReadableHangUpOnce);
         MemoryMarshal.Write(@event.AsSpan(s_eventBytes - 8), (long)_sockets.Count);
         _sockets.Add(socket);
         Checked(EpollControl(_epoll, ControlAdd, socket.Descriptor, @event));
@@ -57,23 +60,27 @@ internal sealed partial class EventLoop : IDisposable
     private void Run()
     {
         var events = new byte[EventsMax * s_eventBytes];
-        var buffer = new byte[BufferBytes];
+        using var message = new ReceivedMessage(BufferBytes);
         while (!_isStopped)
         {
             var count = EpollWait(_epoll, events, EventsMax, WaitMs);
             if (count < 0 && Marshal.GetLastPInvokeError() == ErrorInterrupted) continue;
             for (var i = 0; i < Checked(count); i++)
-                Read(_sockets[(int)MemoryMarshal.Read<long>(events.AsSpan(((i + 1) * s_eventBytes) - 8))], buffer);
-            if (_sockets.Count > RestlessSockets) _ = NanoSleep([0, RestNs], 0);
+                Read(_sockets[(int)MemoryMarshal.Read<long>(events.AsSpan(((i + 1) * s_eventBytes) - 8))], message);
+            if (_sockets.Count > RestlessSockets && count < EventsMax) _ = NanoSleep([0, RestNs], 0);
         }
     }
 
-    private static void Read(EventSocket socket, byte[] buffer)
+    private static void Read(EventSocket socket, ReceivedMessage message)
     {
-        var read = Receive(socket.Descriptor, buffer, buffer.Length, 0);
-        if (read < 0 && Marshal.GetLastPInvokeError() is ErrorAgain or ErrorInterrupted) return;
-        if (read > 0) socket.Take(buffer.AsSpan(0, (int)read), Stopwatch.GetTimestamp());
-        else socket.End();
+        int read;
+        do
+        {
+            read = message.Receive(socket.Descriptor);
+            if (read > 0) socket.Take(message.Bytes(read), message.ArrivedAt(), Stopwatch.GetTimestamp());
+            else if (read == 0 || Marshal.GetLastPInvokeError() != ErrorAgain) socket.End();
+        }
+        while (read == BufferBytes);
     }
 
     private static int Checked(int result) => result >= 0 ? result : throw new Win32Exception(Marshal.GetLastPInvokeError());
@@ -86,9 +93,6 @@ internal sealed partial class EventLoop : IDisposable
 
     [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
     private static partial int EpollWait(int epoll, byte[] events, int eventsMax, int timeoutMs);
-
-    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
-    private static partial nint Receive(int socket, byte[] buffer, nint length, int flags);
 
     [LibraryImport("libc", EntryPoint = "nanosleep")]
     private static partial int NanoSleep(ReadOnlySpan<long> time, nint rest);

@@ -46,6 +46,7 @@ loop.Dispose();
 foreach (var socket in subscribers.Concat(deaf)) socket.Dispose();
 
 var fromReply = new List<double>();
+var toArrival = new List<double>();
 var fromSend = new List<double>();
 var followers = subscribers.Where((_, i) => i % arguments.Entities == 0).ToList();
 var missing = 0;
@@ -54,15 +55,17 @@ foreach (var socket in followers)
     missing += appends.Times.Count - socket.Received.Count;
     for (var i = 0; i < socket.Received.Count; i++)
     {
-        var (n, at) = socket.Received[i];
+        var (n, arrivedAt, readAt) = socket.Received[i];
         if (n != i) missing++;
-        fromReply.Add(Stopwatch.GetElapsedTime(appends.Times[n].Replied, at).TotalMilliseconds);
-        fromSend.Add(Stopwatch.GetElapsedTime(appends.Times[n].Sent, at).TotalMilliseconds);
+        toArrival.Add(Stopwatch.GetElapsedTime(appends.Times[n].Replied, arrivedAt).TotalMilliseconds);
+        fromReply.Add(Stopwatch.GetElapsedTime(appends.Times[n].Replied, readAt).TotalMilliseconds);
+        fromSend.Add(Stopwatch.GetElapsedTime(appends.Times[n].Sent, readAt).TotalMilliseconds);
     }
 }
 
 Console.WriteLine(
     $"subscribers={arguments.Subscribers} entities={arguments.Entities} deaf={arguments.Deaf} events={appends.Times.Count} deliveries={fromReply.Count} reads={subscribers.Sum(s => s.Reads) - readsBefore} missing={missing}");
+Console.WriteLine($"from reply to arrival: {Shown(toArrival)}");
 Console.WriteLine($"from reply to receipt: {Shown(fromReply)}");
 Console.WriteLine($"from send to receipt: {Shown(fromSend)}");
 if (arguments.Pid > 0)

@@ -105,20 +105,14 @@ internal sealed partial class ShardWriter
 
     private void Acknowledge()
     {
-        var rotate = false;
-        var batch = Completions.Rent();
-        foreach (var item in _group)
-        {
-            rotate |= item.Kind == CommitKind.Rotate;
-            if (!batch.Add(item)) continue;
-            batch.Queue();
-            batch = Completions.Rent();
-        }
-
-        // A rotation is done before it is told, so that whoever asked finds the sealed memtable in the view.
-        if (rotate && !_memtable.IsEmpty) Rotate();
-        batch.Queue();
-        _group.Clear();
+        // A rotation is the last of its group, and done before it is told, so that whoever asked finds the sealed memtable in the view.
+        var rotation = _group[^1].Kind == CommitKind.Rotate ? _group[^1] : null;
+        if (rotation is not null) _group.RemoveAt(_group.Count - 1);
+        CompleteGroup();
+        if (rotation is null) return;
+        _group.Add(rotation);
+        if (!_memtable.IsEmpty) Rotate();
+        CompleteGroup();
     }
 
     /// <summary>
