@@ -111,6 +111,12 @@ internal static class Problems
             Extras = [("expression", errors[0].Expression), ("line", (long)errors[0].Line), ("column", (long)errors[0].Column)],
         };
 
+    /// <summary>A filter on an aggregate that a kind's events may or may not belong to.</summary>
+    public static Problem ContestedKind(ReadOnlySpan<byte> kind, IReadOnlyList<string> claims) =>
+        new(422, "invalid-definition", "Definitions contradict each other.",
+            $"{string.Join(" and ", claims)} have the same defaultForKind, \"{System.Text.Encoding.UTF8.GetString(kind)}\": whose its events are that name no aggregate can't be told.")
+        { ErrorPath = "aggregate" };
+
     private static List<(string Path, string Text)> ErrorsOf(IEnumerable<DefinitionError> errors) => [.. errors.Select(e => (e.Path, e.ToString()))];
 
     public static Problem InvalidSql(string detail) => new(422, "invalid-sql", "The statement is not one that can be asked.", detail) { ErrorPath = "$.sql" };
@@ -154,7 +160,7 @@ internal static class Problems
         new(503, "shutting-down", "The service is stopping.", "Send what has no reply yet again, to the restarted service.") { Retryable = true, RetryAfterSeconds = 5 };
 
     public static Problem TooManySubscriptions(int max) =>
-        new(503, "overloaded", "The service takes no more for now.", $"{max} subscriptions are open, as many as there may be (subscriptions).") { Retryable = true, RetryAfterSeconds = 5 };
+        new(503, "overloaded", "The service takes no more for now.", $"{max} subscriptions are open, as many as there may be (Warp__Limits__Subscriptions).") { Retryable = true, RetryAfterSeconds = 5 };
 
     /// <summary>Says nothing of the cause: that stands in the log under the same trace id.</summary>
     public static Problem Internal() =>
