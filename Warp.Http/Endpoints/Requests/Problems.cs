@@ -78,7 +78,7 @@ internal static class Problems
         };
 
     public static Problem EntityErased(long erasedAtMs, string? receiptId) =>
-        new(410, "entity-erased", "The entity was erased.", "Its data is gone for good; append with ?recreate=true to begin a new life at seq 1.")
+        new(410, "entity-erased", "The entity was erased.", "Its data is gone for good. POST …/events?recreate=true begins a new life at seq 1.")
         {
             Extras = [("erasedAt", Rfc3339.Format(erasedAtMs)), ("receiptId", receiptId)],
         };
