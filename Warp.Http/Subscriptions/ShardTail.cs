@@ -12,7 +12,7 @@ namespace Warp.Http.Subscriptions;
 /// <remarks>
 /// Any thread attaches and detaches; one loop at a time moves the position. Both hold the gate, the loop for a step of about 1 MiB, so that a
 /// subscriber is attached between two rows: it gets everything behind the position that <see cref="Attach(Subscriber)"/> finds, and has to read
-/// for itself what comes before. Sessions are woken after the gate is given back. The tail waits for nobody: who can't take an event lags.
+/// for itself what comes before. Sessions are woken by the lane, never on the loop's thread. The tail waits for nobody: who can't take an event lags.
 /// </remarks>
 internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane lane, ILogger logger)
 {
@@ -21,7 +21,7 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
     private readonly Dictionary<byte[], EntityTopic> _awaited = new(Utf8Comparer.Instance);
     private readonly List<Subscriber> _ofAll = [];
     private readonly EntityNames _names = new(shard);
-    private WakeBatch? _wakes; // the loop's
+    private WakeBatch? _wakes; // gathered and taken under the gate
     private int _attached;
     private long _position;
     private bool _isRunning;
@@ -122,36 +122,47 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
     /// <summary>Shows what came next to who wants it; false when nobody follows any more.</summary>
     private bool Step(CommitFeed feed)
     {
-        try
+        WakeBatch? wakes;
+        lock (_gate)
         {
-            lock (_gate)
+            if (_attached == 0)
             {
-                if (_attached == 0)
-                {
-                    _isRunning = false;
-                    _names.Clear(); // what is erased while nobody follows would stay here
-                    return false;
-                }
-
-                var position = _position;
-                var visitor = new Visitor(this);
-                if (feed.TryFollow(ref position, ref visitor))
-                {
-                    Volatile.Write(ref _position, position);
-                }
-                else
-                {
-                    LoseAll();
-                    Volatile.Write(ref _position, feed.Watermark);
-                }
+                _isRunning = false;
+                _names.Clear(); // what is erased while nobody follows would stay here
+                return false;
             }
 
-            return true;
+            var position = _position;
+            var visitor = new Visitor(this);
+            if (feed.TryFollow(ref position, ref visitor))
+            {
+                Volatile.Write(ref _position, position);
+            }
+            else
+            {
+                LoseAll();
+                Volatile.Write(ref _position, feed.Watermark);
+            }
+
+            // Under the gate: whoever ends gives up the loop there. One that looked here afterwards would meet what the next loop gathers, and take from
+            // it the only wake-up of a session.
+            wakes = TakeWakes();
         }
-        finally
-        {
-            WakeBatch.Queue(ref _wakes, lane);
-        }
+
+        Queue(wakes);
+        return true;
+    }
+
+    private WakeBatch? TakeWakes()
+    {
+        var wakes = _wakes;
+        _wakes = null;
+        return wakes;
+    }
+
+    private void Queue(WakeBatch? wakes)
+    {
+        if (wakes is not null) lane.Queue(wakes);
     }
 
     /// <summary>What follows was sealed before it was seen here: everybody reads it from disk.</summary>
@@ -167,12 +178,15 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
     private void EndAll()
     {
         List<Subscriber> all;
+        WakeBatch? wakes;
         lock (_gate)
         {
             _isRunning = false;
             all = TakeAll();
+            wakes = TakeWakes(); // of a step that failed half-way
         }
 
+        Queue(wakes);
         foreach (var subscriber in all) subscriber.Stop(SubscriptionEnd.ShardClosed);
     }
 
