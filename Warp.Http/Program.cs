@@ -11,6 +11,7 @@ if (CommandLine.Answer(args) is { } exitCode) return exitCode;
 
 try
 {
+    Assemblies.Load();
     var builder = WebApplication.CreateSlimBuilder([.. args.Where(a => a is not "--health")]);
     CommandLine.AddLogDefaults(builder.Configuration);
     AppUrls.Apply(builder.Configuration);

@@ -28,7 +28,7 @@ internal static class Mutants
 
     /// <summary>A start believes the catalog as the page cache shows it.</summary>
     public static AssemblyMutant TrustsTheCatalogAtAStart() => AssemblyMutant.OfService()
-        .RemoveCall("Warp.Http.Storage.ShardRecovery", "Recover", "WriteAgain");
+        .RemoveCall("Warp.Http.Storage.ShardRecovery", "Settle", "WriteAgain");
 
     public static AssemblyMutant DoesNotFsync() => AssemblyMutant.OfService()
         .ReplaceString("*", "*", "synchronous=FULL", "synchronous=OFF");

@@ -53,6 +53,20 @@ public sealed class StorageMutantTests
     public async Task A_filter_that_always_says_maybe_is_noticed() => await IsNoticedAsync(
         "*A_new_entity_costs_hardly_a_read_of_a_run", mutant => mutant.MakeBodyReturn("Warp.Http.Storage.BloomFilter", "MayContain", true));
 
+    [Fact]
+    public async Task A_start_that_takes_whatever_it_meets_for_damage_is_noticed() => await IsNoticedAsync(
+        "*At_each_look_at_a_file_it_ends_the_start_in_a_line_and_leaves_every_file_as_it_was",
+        mutant => mutant.MakeBodyReturn("Warp.Http.Storage.ReadFailure", "IsDamage", true));
+
+    [Fact]
+    public async Task A_start_that_changes_files_before_it_has_read_all_is_noticed() => await IsNoticedAsync(
+        "*At_each_look_at_a_file_it_ends_the_start_in_a_line_and_leaves_every_file_as_it_was",
+        mutant => mutant.CallAtStart("Warp.Http.Storage.ShardRecovery", "CompareWithMark", "Settle"));
+
+    [Fact]
+    public async Task A_start_that_keeps_what_failed_starts_left_is_noticed() => await IsNoticedAsync(
+        "*Starts_that_fail_leave_no_more_files_the_more_there_are", mutant => mutant.RemoveCall("Warp.Http.Storage.ShardRecovery", "Settle", "Sealed"));
+
     private static async Task IsNoticedAsync(string test, Action<AssemblyMutant> edit)
     {
         using var mutant = AssemblyMutant.OfService();

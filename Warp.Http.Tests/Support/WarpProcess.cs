@@ -18,6 +18,9 @@ public sealed record WarpProcessOptions(string DataDirectory)
     /// <summary>Where it listens beside the address that <see cref="WarpProcess.Client"/> uses; with semicolons between.</summary>
     public string FurtherUrls { get; init; } = "";
 
+    /// <summary>How many files it may open (<c>ulimit -n</c>); null = as many as these tests.</summary>
+    public int? OpenFilesMax { get; init; }
+
     /// <summary>How long <c>/health/ready</c> may take: well over a cold start on a busy machine, and over a recovery.</summary>
     public TimeSpan ReadyWithin { get; init; } = TimeSpan.FromSeconds(120);
 }
@@ -73,7 +76,10 @@ public sealed partial class WarpProcess : IAsyncDisposable
         var assembly = Path.Combine(options.ServiceDirectory, "Warp.Http.dll");
         if (!File.Exists(assembly)) throw new FileNotFoundException($"The service is not built: no {assembly}.");
         var address = new Uri($"http://127.0.0.1:{LoopbackPort.Free()}");
-        var start = new ProcessStartInfo(DotnetHost, [assembly])
+        string[] command = options.OpenFilesMax is { } files
+            ? ["/bin/sh", "-c", "ulimit -n \"$0\"; exec \"$@\"", files.ToString(CultureInfo.InvariantCulture), DotnetHost, assembly]
+            : [DotnetHost, assembly];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,

@@ -28,8 +28,13 @@ public sealed class DefinitionStoreException : Exception
         // SQLITE_BUSY, SQLITE_LOCKED
         5 or 6 => new DefinitionStoreException($"The definitions in {path} are locked by another process.", e) { IsTransient = true },
 
-        // SQLITE_NOMEM, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN (no file descriptor is left, too)
-        7 or 10 or 13 or 14 => new DefinitionStoreException($"The definitions in {path} can't be read or written: {e.Message}", e) { IsTransient = true },
+        // SQLITE_CANTOPEN; why, SQLite's provider does not tell.
+        14 => new DefinitionStoreException(
+            $"The definitions in {path} can't be opened: {e.Message} Either the user that the service runs as may not, or the process may open no more files (ulimit -Hn).", e)
+        { IsTransient = true },
+
+        // SQLITE_NOMEM, SQLITE_IOERR, SQLITE_FULL
+        7 or 10 or 13 => new DefinitionStoreException($"The definitions in {path} can't be read or written: {e.Message}", e) { IsTransient = true },
 
         // SQLITE_ERROR: a table or a column is not there, for the statements of this service are right.
         1 => Damaged(path, e),

@@ -24,6 +24,15 @@ public readonly record struct Tombstone(NameTag Tag, long Entity, Guid ReceiptId
 /// </remarks>
 internal sealed class Catalog : IDisposable
 {
+    private const string Schema =
+        """
+        CREATE TABLE IF NOT EXISTS journal(id INTEGER PRIMARY KEY, state INTEGER NOT NULL, end_pos INTEGER);
+        CREATE TABLE IF NOT EXISTS run(id INTEGER PRIMARY KEY, first_pos INTEGER NOT NULL UNIQUE, last_pos INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS tombstone(receipt BLOB PRIMARY KEY, tag BLOB NOT NULL, entity INTEGER NOT NULL, erased_ms INTEGER NOT NULL,
+          events INTEGER NOT NULL, position INTEGER NOT NULL, complete INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+        """;
+
     private readonly string _path;
     private readonly Lock _lock = new();
     private SqliteDatabase? _database; // null while a write is in doubt
@@ -32,15 +41,16 @@ internal sealed class Catalog : IDisposable
     {
         _path = path;
         _database = Open(path);
-        _database.Execute(
-            """
-            CREATE TABLE IF NOT EXISTS journal(id INTEGER PRIMARY KEY, state INTEGER NOT NULL, end_pos INTEGER);
-            CREATE TABLE IF NOT EXISTS run(id INTEGER PRIMARY KEY, first_pos INTEGER NOT NULL UNIQUE, last_pos INTEGER NOT NULL);
-            CREATE TABLE IF NOT EXISTS tombstone(receipt BLOB PRIMARY KEY, tag BLOB NOT NULL, entity INTEGER NOT NULL, erased_ms INTEGER NOT NULL,
-              events INTEGER NOT NULL, position INTEGER NOT NULL, complete INTEGER NOT NULL) WITHOUT ROWID;
-            CREATE TABLE IF NOT EXISTS counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-            """);
-        DirectorySync.Flush(Path.GetDirectoryName(path)!);
+        try
+        {
+            _database.Execute(Schema);
+            DirectorySync.Flush(Path.GetDirectoryName(path)!);
+        }
+        catch
+        {
+            _database.Dispose();
+            throw;
+        }
     }
 
     public List<JournalEntry> Journals() => Read(

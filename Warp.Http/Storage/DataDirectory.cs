@@ -57,7 +57,7 @@ internal sealed partial class DataDirectory : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new DataDirectoryException($"The data directory {path} cannot be used: {e.Message}", e);
+            throw DataDirectoryException.Of($"The data directory {path} cannot be used", e);
         }
     }
 
@@ -104,7 +104,7 @@ internal sealed partial class DataDirectory : IDisposable
         {
             return new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException e)
+        catch (IOException e) when (SystemErrors.IsFileInUse(e))
         {
             throw new DataDirectoryException($"The data directory {path} is in use by another process.", e);
         }

@@ -40,8 +40,11 @@ internal static partial class DirectorySync
         for (long at = 0; (read = RandomAccess.Read(handle, buffer, at)) > 0; at += read) RandomAccess.Write(handle, buffer.AsSpan(0, read), at);
     }
 
-    private static StorageException Error(string call, string path) =>
-        new($"{call} of {path} failed with errno {Marshal.GetLastPInvokeError()}.");
+    private static StorageException Error(string call, string path)
+    {
+        var error = Marshal.GetLastPInvokeError();
+        return new StorageException($"{call} of {path} failed with errno {error} ({Marshal.GetPInvokeErrorMessage(error)}).") { SystemError = error };
+    }
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

@@ -107,7 +107,7 @@ internal sealed partial class Maintenance : IDisposable
         _stopping = true;
         _ending.Set();
         _due.Set();
-        _thread.Join();
+        if (_thread.IsAlive) _thread.Join(); // it may never have been started
         _rewriter.Stop();
     }
 

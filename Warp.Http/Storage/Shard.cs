@@ -7,49 +7,44 @@ namespace Warp.Http.Storage;
 internal sealed partial class Shard : IDisposable
 {
     private readonly StoreOptions _options;
-    private readonly Catalog? _catalog;
-    private readonly HighWaterMark? _mark;
-    private readonly ViewHolder? _views;
-    private readonly ShardWriter? _writer;
-    private readonly Maintenance? _maintenance;
+    private readonly DataDirectory _directory;
+    private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly CommitFeed? _feed;
+    private readonly string _path;
+    private Catalog? _catalog;
+    private HighWaterMark? _mark;
+    private ShardRecovery? _recovery; // null once the views hold what it found
+    private ViewHolder? _views;
+    private ShardWriter? _writer;
+    private Maintenance? _maintenance;
+    private CommitFeed? _feed;
+    private IReadOnlyList<MemState> _looseStates = [];
     private string? _damage;
     private long _queuedBytes;
 
     public Shard(int index, DataDirectory directory, StoreOptions options, TimeProvider time, ILogger logger)
     {
         Index = index;
-        (_options, _logger) = (options, logger);
-        var path = directory.ShardPath(index);
-        RecoveredShard recovered;
-        try
-        {
-            _catalog = new Catalog(Path.Combine(path, "catalog.db"));
-            _mark = new HighWaterMark(Path.Combine(path, "mark")) { AtWritten = options.AtStep is { } atStep ? () => atStep(StoreStep.MarkWritten) : null };
-            recovered = new ShardRecovery(path, _catalog, _mark, Quarantine, options, logger).Recover();
-            RestoreTombstones(recovered);
-            var journal = Journal.Create(path, _catalog, options);
-            _views = new ViewHolder(new View([.. recovered.Runs], [.. recovered.Memtables, new Memtable(journal.Id, recovered.LastPosition + 1)]));
-            _maintenance = new Maintenance(
-                $"warp-maintenance-{index:D3}", path, _catalog, _views, _mark, Tombstones, recovered.EmptyJournals, directory.NameSecret, Quarantine, options, time, logger);
-            _writer = new ShardWriter(
-                $"warp-writer-{index:D3}", recovered, journal, path, _catalog, _views, _mark, Tombstones, options, _maintenance.Due, Quarantine, time, logger);
-            _feed = new CommitFeed(this, _writer);
-        }
-        catch (Exception e) when (ReadFailure.IsDamage(e))
-        {
-            // What is not SQLite's reading names the whole path, which is nobody's business who asks for the service's health.
-            Quarantine(e as DamagedDataException ?? new DamagedDataException(e.Message.Replace(path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal), e));
-            return;
-        }
+        (_options, _directory, _time, _logger) = (options, directory, time, logger);
+        _path = directory.ShardPath(index);
+    }
 
-        _writer.Start();
-        // Before anything else comes, so that a fence of the same life stands behind it. Its name is known; only a first record would need it.
-        foreach (var state in recovered.LooseStates)
-            _writer.Enqueue(new StateOffer(new EntityRef(new EntityName([]), default, state.Entity), StateBody.Read(state.Body.Span).Seq, state.Body.ToArray()));
-        _maintenance.Start(_writer);
-        _maintenance.Due();
+    /// <summary>Reads the shard's files and changes none of them.</summary>
+    /// <exception cref="DataDirectoryException">Something keeps it from reading them, and whether they are damaged is not known.</exception>
+    public void Read() => Attempt(Recover);
+
+    /// <summary>Makes durable what was found and makes the journal that the shard goes on with; after <see cref="Read"/>, before <see cref="Start"/>.</summary>
+    /// <exception cref="DataDirectoryException">Something keeps it from that. At most an empty journal is left behind.</exception>
+    public void Prepare()
+    {
+        if (Damage is null) Attempt(Settle);
+    }
+
+    /// <summary>Begins to serve.</summary>
+    /// <exception cref="DataDirectoryException">Something keeps it from that.</exception>
+    public void Start()
+    {
+        if (Damage is null) Attempt(StartThreads);
     }
 
     public int Index { get; }
@@ -152,12 +147,74 @@ internal sealed partial class Shard : IDisposable
 
     public void Dispose()
     {
-        _mark?.Flush();
+        if (_writer is not null) _mark?.Flush(); // before there is a writer, nobody wrote it
+        LetGoOfRecovery();
         _writer?.Dispose();
         _maintenance?.Dispose();
         _views?.Dispose();
         _mark?.Dispose();
         _catalog?.Dispose();
+    }
+
+    private void Recover()
+    {
+        _options.AtStep?.Invoke(StoreStep.Recovering);
+        _catalog = new Catalog(Path.Combine(_path, "catalog.db"));
+        _options.AtStep?.Invoke(StoreStep.Recovering);
+        _mark = new HighWaterMark(Path.Combine(_path, "mark")) { AtWritten = _options.AtStep is { } atStep ? () => atStep(StoreStep.MarkWritten) : null };
+        _recovery = new ShardRecovery(_path, _catalog, _mark, Quarantine, _options, _logger);
+        _recovery.Recover();
+    }
+
+    private void Settle()
+    {
+        var recovered = _recovery!.Settle();
+        RestoreTombstones(recovered);
+        var journal = Journal.Create(_path, _catalog!, _options);
+        _views = new ViewHolder(new View([.. recovered.Runs], [.. recovered.Memtables, new Memtable(journal.Id, recovered.LastPosition + 1)]));
+        _recovery = null;
+        _maintenance = new Maintenance(
+            $"warp-maintenance-{Index:D3}", _path, _catalog!, _views, _mark!, Tombstones, recovered.EmptyJournals, _directory.NameSecret, Quarantine, _options, _time, _logger);
+        _writer = new ShardWriter(
+            $"warp-writer-{Index:D3}", recovered, journal, _path, _catalog!, _views, _mark!, Tombstones, _options, _maintenance.Due, Quarantine, _time, _logger);
+        _feed = new CommitFeed(this, _writer);
+        _looseStates = recovered.LooseStates;
+    }
+
+    private void StartThreads()
+    {
+        _writer!.Start();
+        // Before anything else comes, so that a fence of the same life stands behind it. Its name is known; only a first record would need it.
+        foreach (var state in _looseStates)
+            _writer.Enqueue(new StateOffer(new EntityRef(new EntityName([]), default, state.Entity), StateBody.Read(state.Body.Span).Seq, state.Body.ToArray()));
+        _looseStates = [];
+        _maintenance!.Start(_writer);
+        _maintenance.Due();
+    }
+
+    /// <summary>A step of the start: damage takes this shard out of service, and the others serve; what says nothing about its files ends the start.</summary>
+    private void Attempt(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception e) when (ReadFailure.IsDamage(e))
+        {
+            LetGoOfRecovery();
+            // What is not SQLite's reading names the whole path, which is nobody's business who asks for the service's health.
+            Quarantine(e as DamagedDataException ?? new DamagedDataException(e.Message.Replace(_path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal), e));
+        }
+        catch (Exception e) when (ReadFailure.IsObstacle(e))
+        {
+            throw DataDirectoryException.Of($"{_path} can't be opened, and is left as it is", e);
+        }
+    }
+
+    private void LetGoOfRecovery()
+    {
+        _recovery?.Close();
+        _recovery = null;
     }
 
     private void RestoreTombstones(RecoveredShard recovered)

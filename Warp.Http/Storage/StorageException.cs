@@ -5,6 +5,9 @@ public class StorageException(string message, Exception? inner = null) : IOExcep
 {
     /// <summary>True if the same operation may succeed later without anybody's doing.</summary>
     public bool IsTransient { get; init; } = true;
+
+    /// <summary>The system's number of the error (errno), or the one that means the same as SQLite's code; 0 = neither is known.</summary>
+    internal int SystemError { get; init; }
 }
 
 /// <summary>Stored bytes contradict themselves or each other: a checksum, a gap, a cut. Never repaired silently.</summary>
@@ -24,4 +27,12 @@ public sealed class ShardUnavailableException(string message) : Exception(messag
 }
 
 /// <summary>The data directory or its configuration does not allow a start; the message is for the person who starts the service.</summary>
-public sealed class DataDirectoryException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class DataDirectoryException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>One line: what can't be done, why, and what to do about it where that is known.</summary>
+    internal static DataDirectoryException Of(string what, Exception why)
+    {
+        var reason = string.Join(' ', why.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)); // statements have several lines
+        return new DataDirectoryException($"{what}: {reason.TrimEnd('.')}. {SystemErrors.AdviceFor(why)}".TrimEnd(), why);
+    }
+}

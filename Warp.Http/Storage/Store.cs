@@ -29,6 +29,11 @@ public sealed class Store : IDisposable
         try
         {
             for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard(i, _directory, Options, time, logger);
+            // All are read before any is changed: what keeps one of them from being opened leaves the others as they were, too.
+            foreach (var shard in _shards) shard.Read();
+            OpenFiles.Check(DirectoryPath, Shards);
+            foreach (var shard in _shards) shard.Prepare();
+            foreach (var shard in _shards) shard.Start();
             Verification = new Verification(this, time, logger);
             VerifyNewest(time);
         }
@@ -38,6 +43,7 @@ public sealed class Store : IDisposable
             throw;
         }
 
+        ConnectionsMax = OpenFiles.ForConnections();
         StorageMetrics.Opened(this);
     }
 
@@ -70,6 +76,9 @@ public sealed class Store : IDisposable
 
     /// <summary>True if at least one shard takes reads.</summary>
     public bool IsServing => _shards.Any(s => s.Damage is null);
+
+    /// <summary>How many connections clients may have, so that the store has files left; null = the system sets no limit.</summary>
+    public long? ConnectionsMax { get; }
 
     internal StoreOptions Options { get; }
 

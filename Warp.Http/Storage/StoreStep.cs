@@ -4,6 +4,12 @@ namespace Warp.Http.Storage;
 /// <remarks>A seam: tests stand in these places through <see cref="StoreOptions.AtStep"/>; in service nobody does.</remarks>
 internal enum StoreStep
 {
+    /// <summary>Start: a file of a shard is about to be opened or read; none was changed.</summary>
+    Recovering,
+
+    /// <summary>Start: a shard was read, and what was found is about to be made durable.</summary>
+    Settling,
+
     /// <summary>Writer: a row is built, nothing of it is written.</summary>
     BeforeRow,
 

@@ -78,8 +78,7 @@ internal sealed class SubscriptionHub : IDisposable
         return tombstones.Any && tombstones.IsFenced(life.Number);
     }
 
-    public Tombstone? FindErasure(EntityName name) =>
-        _store.ShardOf(name.Utf8).Tombstones.TryFind(_store.TagOf(name.Utf8), out var tombstone) ? tombstone : null;
+    public Tombstone? FindErasure(EntityName name) => Registry.FindErasure(name.Utf8);
 
     /// <summary>Reads on in one shard, on a reader's thread.</summary>
     /// <exception cref="ShardUnavailableException">The shard is out of service, or does not know the place.</exception>

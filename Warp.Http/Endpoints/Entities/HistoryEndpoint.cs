@@ -35,8 +35,7 @@ internal sealed class HistoryEndpoint(EntityLookup lookup, AggregateCatalog defi
         catch (EntityGoneException) when (!context.Response.HasStarted)
         {
             context.Response.Clear();
-            (_, problem) = await lookup.FindAsync(actor.Name.Utf8.ToArray(), context.RequestAborted);
-            await ProblemWriter.WriteAsync(context, problem ?? Problems.EntityNotFound());
+            await ProblemWriter.WriteAsync(context, lookup.WhyGone(actor.Name.Utf8));
         }
     }
 

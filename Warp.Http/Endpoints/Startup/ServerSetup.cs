@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
@@ -18,6 +19,9 @@ internal static partial class ServerSetup
             // RequestBody holds the limit, and says what it is; Kestrel's would count the framing of chunks, too.
             kestrel.Limits.MaxRequestBodySize = null;
         });
+
+        // A crowd of clients must not keep the store from opening its files, nor the runtime from starting its threads.
+        builder.Services.AddOptions<KestrelServerOptions>().Configure<Store>((kestrel, store) => kestrel.Limits.MaxConcurrentConnections = store.ConnectionsMax);
 
         // A stop must end within 5 s under load: what is durable is answered by then.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(4));

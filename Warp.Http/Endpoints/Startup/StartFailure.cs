@@ -19,6 +19,9 @@ internal static class StartFailure
         FormatException => error.Message,
         AggregateException several when several.InnerExceptions.Select(Explain).ToList() is var explained && !explained.Contains(null) =>
             string.Join(Environment.NewLine, explained),
+        FileNotFoundException { FileName: { } name } when !Path.IsPathFullyQualified(name) =>
+            $"{name} can't be loaded. Either the installation is not complete, or the process may open no more files (ulimit -Hn).",
+        IOException or UnauthorizedAccessException or OutOfMemoryException when SystemErrors.AdviceFor(error) is { } advice => $"{error.Message} {advice}",
         _ => null,
     };
 }

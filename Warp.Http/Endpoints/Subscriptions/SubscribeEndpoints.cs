@@ -72,7 +72,7 @@ internal sealed class SubscribeEndpoints(
         var found = await registry.FindAsync(name.Memory, context.RequestAborted);
         if (found.Presence == EntityPresence.Erased)
         {
-            await ProblemWriter.WriteAsync(context, Problems.EntityErased(found.ErasedAtMs, found.ReceiptId));
+            await ProblemWriter.WriteAsync(context, Problems.EntityErased(found.Erasure));
             return;
         }
 

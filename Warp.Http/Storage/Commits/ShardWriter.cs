@@ -102,7 +102,7 @@ internal sealed partial class ShardWriter : IDisposable
     {
         _stopping = true;
         _wake.Set();
-        _thread.Join();
+        if (_thread.IsAlive) _thread.Join(); // it may never have been started
         Volatile.Write(ref _trouble, "The shard is closed.");
         Committed.Close();
         _ended = true;

@@ -30,8 +30,16 @@ internal sealed class HighWaterMark : IDisposable
     {
         _bootId = CurrentBootId();
         _file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-        if (RandomAccess.GetLength(_file) < 2 * SlotBytes) Allocate();
-        Latest = ReadLatest();
+        try
+        {
+            if (RandomAccess.GetLength(_file) < 2 * SlotBytes) Allocate();
+            Latest = ReadLatest();
+        }
+        catch
+        {
+            _file.Dispose();
+            throw;
+        }
     }
 
     /// <summary>What stood in the file when it was opened; null in a new shard, or where it was given up.</summary>

@@ -4,8 +4,16 @@ using Microsoft.Extensions.Logging;
 namespace Warp.Http.Storage;
 
 /// <summary>Brings a shard back from its files: runs as they are, journals row by row into memtables, each fact checked against the others.</summary>
+/// <remarks>
+/// Two steps, so that a start that some shard keeps from going on leaves all of them as they were: <see cref="Recover"/> reads,
+/// <see cref="Settle"/> changes. Only what <see cref="ReadFailure"/> takes for damage puts a shard out of service; whatever else keeps a file
+/// from being read is thrown as it came.
+/// </remarks>
 internal sealed partial class ShardRecovery(string directory, Catalog catalog, HighWaterMark mark, Action<DamagedDataException> onDamage, StoreOptions options, ILogger logger)
 {
+    /// <summary>Empty journals that a process may leave: the one in use, and the next. More of them are from starts that did not come to their end.</summary>
+    private const int EmptyJournalsMax = 2;
+
     private readonly List<Run> _runs = [];
     private readonly List<Memtable> _memtables = [];
     private readonly List<long> _empty = [];
@@ -28,21 +36,45 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     private long _lastPosition;
     private long _lastEntity;
     private long _lastMs;
+    private bool _isEndLost;
 
-    /// <exception cref="DamagedDataException">Stored facts contradict each other; nothing was changed.</exception>
-    public RecoveredShard Recover()
+    /// <summary>Reads everything. No byte of any file is another one afterwards.</summary>
+    /// <exception cref="DamagedDataException">Stored facts contradict each other.</exception>
+    public void Recover()
     {
+        options.AtStep?.Invoke(StoreStep.Recovering);
         CheckThatTheCatalogIsNotOlder();
         _lastEntity = catalog.Counter("entity");
         foreach (var entry in catalog.Runs()) OpenRun(entry);
         foreach (var entry in catalog.Journals()) ReadJournal(entry);
         CompareWithMark();
+    }
+
+    /// <summary>Makes what was found durable and lets go of what does not count.</summary>
+    public RecoveredShard Settle()
+    {
+        options.AtStep?.Invoke(StoreStep.Settling);
+        if (_isEndLost) mark.Forget(); // under this boot it would be a contradiction
         // Before anything rests on it: below, what it does not name is unlinked.
         if (_cacheMayLie) catalog.WriteAgain();
         // From here on these journals end where they were found to end: the next start, in this boot, would take the holes for damage.
         foreach (var (id, end) in _cut) catalog.FailJournal(id, end);
+        if (_empty.Count > EmptyJournalsMax)
+        {
+            // Each start makes one more, and a supervisor may start what can't start for days.
+            catalog.Sealed(_empty, null, _lastEntity, []);
+            _empty.Clear();
+        }
+
         DeleteUnnamedFiles(); // last: what contradicts itself is left as it is
         return new RecoveredShard(_runs, _memtables, _empty, _looseStates, _lastPosition, _lastEntity, _lastMs);
+    }
+
+    /// <summary>Lets go of the runs, where no view takes them.</summary>
+    public void Close()
+    {
+        foreach (var run in _runs) run.Dispose();
+        _runs.Clear();
     }
 
     /// <summary>
@@ -79,7 +111,8 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
 
     private void OpenRun(RunEntry entry)
     {
-        var run = Named(() => Run.Open(directory, entry.Id, onDamage));
+        options.AtStep?.Invoke(StoreStep.Recovering);
+        var run = Run.Open(directory, entry.Id, onDamage);
         _runs.Add(run);
         if (run.FirstPosition != entry.FirstPosition || run.LastPosition != entry.LastPosition || run.FirstPosition != _lastPosition + 1)
             throw new DamagedDataException($"Run {entry.Id} covers {run.FirstPosition} to {run.LastPosition}; the catalog says {entry.FirstPosition} to {entry.LastPosition}, and {_lastPosition + 1} is due.");
@@ -90,16 +123,14 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
     private void ReadJournal(JournalEntry entry)
     {
         var path = Journal.PathOf(directory, entry.Id);
+        options.AtStep?.Invoke(StoreStep.Recovering);
         // A failed journal's pages beyond its end may be missing: that is why it ends there.
         var rows = entry.State == JournalState.Live && !_endMayBeLost ? WalScan.Check(path + "-wal") - 1 : 0; // the first transaction makes the table
         if (_cacheMayLie && rows > RowsMarked(entry.Id)) DirectorySync.WriteAgain(path + "-wal");
         SyncBeforeTrusting(path);
         var memtable = new Memtable(entry.Id, _lastPosition + 1);
-        Named(() =>
-        {
-            ReadRows(path, entry, memtable);
-            return memtable;
-        });
+        options.AtStep?.Invoke(StoreStep.Recovering);
+        ReadRows(path, entry, memtable);
         if (_endMayBeLost) _cut.Add((entry.Id, _lastPosition));
         else if (entry.EndPosition is { } end && _lastPosition < end)
             throw new DamagedDataException($"Journal {entry.Id} ends at position {_lastPosition}; it was durable up to {end}.");
@@ -192,25 +223,12 @@ internal sealed partial class ShardRecovery(string directory, Catalog catalog, H
         static long NextSeq(Memtable memtable, long entity) => memtable.Slices(entity) is [.., var last] ? last.NextSeq : 0;
     }
 
-    /// <summary>A file that the catalog names was whole when it was named: whatever SQLite finds wrong with it now, a missing table included, is damage.</summary>
-    private static T Named<T>(Func<T> read)
-    {
-        try
-        {
-            return read();
-        }
-        catch (StorageException e) when (e is not DamagedDataException)
-        {
-            throw new DamagedDataException(e.Message, e);
-        }
-    }
-
     private void CompareWithMark()
     {
         if (mark.Latest is not { } marked || marked.Position <= _lastPosition) return;
         if (!_endMayBeLost) throw new DamagedDataException($"Position {marked.Position} was acknowledged; the files end at {_lastPosition}.");
         LogLostByPowerCut(logger, marked.Position, _lastPosition);
-        mark.Forget(); // under this boot it would be a contradiction
+        _isEndLost = true;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Acknowledged up to position {Marked}, but a power cut left {Last}; durability is os, so the shard goes on from there.")]

@@ -95,7 +95,7 @@ internal sealed partial class RunRewriter : IDisposable
     {
         _stopping = true;
         _due.Set();
-        _thread.Join();
+        if (_thread.IsAlive) _thread.Join(); // it may never have been started
     }
 
     public void Dispose() => _due.Dispose();

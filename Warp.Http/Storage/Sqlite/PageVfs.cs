@@ -15,7 +15,7 @@ internal static unsafe partial class PageVfs
     /// <summary>SQLITE_IOERR_DATA: what a page without its checksum is answered with.</summary>
     public const int IoErrorData = 10 | (32 << 8);
 
-    private const string Library = "e_sqlite3";
+    public const string Library = "e_sqlite3";
     private const int Ok = 0;
     private const int Error = 1;
     private const int IoErrorShortRead = 10 | (2 << 8);

@@ -1,10 +1,11 @@
+using System.Runtime.InteropServices;
 using SQLitePCL;
 
 namespace Warp.Http.Storage;
 
 /// <summary>A raw SQLite connection: what the hot paths need and nothing else. Used by one thread at a time.</summary>
 /// <remarks>Prepared statements cost 8 bytes an insert where ADO.NET costs 890; see docs/adr/0001.</remarks>
-internal sealed class SqliteDatabase : IDisposable
+internal sealed partial class SqliteDatabase : IDisposable
 {
     private static readonly object Initialized = Initialize();
     private readonly List<SqliteStatement> _statements = [];
@@ -112,8 +113,14 @@ internal sealed class SqliteDatabase : IDisposable
         var extended = raw.sqlite3_extended_errcode(Handle);
         var file = FileName;
         if (extended == PageVfs.IoErrorData) return new DamagedDataException($"{file}: the checksum of a page does not match, at: {doing}") { File = file };
-        var text = $"SQLite error {extended} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}) in {file} at: {doing}";
-        return ReadFailure.IsDamage(extended) ? new DamagedDataException(text) { File = file } : new StorageException(text);
+        var primary = extended & 0xff;
+        // SQLite says of a file that it can't be opened and not why: a missing permission, a limit of open files, a broken disk.
+        var system = primary is raw.SQLITE_CANTOPEN or raw.SQLITE_IOERR ? SystemErrorOf(Handle.DangerousGetHandle()) : SystemErrors.Of(primary);
+        var why = primary is raw.SQLITE_CANTOPEN or raw.SQLITE_IOERR && system != 0 ? $": {Marshal.GetPInvokeErrorMessage(system)}" : "";
+        var text = $"SQLite error {extended} ({raw.sqlite3_errmsg(Handle).utf8_to_string()}{why}) in {file} at: {doing}";
+        return ReadFailure.IsDamage(extended) || (primary == raw.SQLITE_CANTOPEN && system == SystemErrors.InputOutput)
+            ? new DamagedDataException(text) { File = file }
+            : new StorageException(text) { SystemError = system };
     }
 
     private static SqliteDatabase Open(string path, int flags, string? vfs = null)
@@ -132,6 +139,9 @@ internal sealed class SqliteDatabase : IDisposable
         database.Dispose();
         throw error;
     }
+
+    [LibraryImport(PageVfs.Library, EntryPoint = "sqlite3_system_errno")]
+    private static partial int SystemErrorOf(nint database);
 
     private static object Initialize()
     {
