@@ -16,7 +16,7 @@ internal sealed class OpenStream : IAsyncDisposable
     {
         var stream = new OpenStream();
         await stream._client.ConnectAsync(address.Host, address.Port);
-        stream._reader = new StreamReader(stream._client.GetStream());
+        stream._reader = new StreamReader(new ChunkedStream(stream._client.GetStream()));
         await stream.SendRawAsync("POST /v1/events HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n");
         return stream;
     }
@@ -27,12 +27,11 @@ internal sealed class OpenStream : IAsyncDisposable
 
     public async Task SendRawAsync(string bytes) => await _client.GetStream().WriteAsync(Encoding.UTF8.GetBytes(bytes));
 
-    /// <summary>The next reply line, past headers and chunk sizes.</summary>
+    /// <summary>The next reply line.</summary>
     public async Task<JsonElement> ReadReplyAsync()
     {
-        while (await _reader.ReadLineAsync().WaitAsync(s_patience) is { } line)
-            if (line.StartsWith('{')) return JsonDocument.Parse(line).RootElement;
-        throw new EndOfStreamException("The answer ended before the reply.");
+        var line = await _reader.ReadLineAsync().WaitAsync(s_patience) ?? throw new EndOfStreamException("The answer ended before the reply.");
+        return JsonDocument.Parse(line).RootElement;
     }
 
     public ValueTask DisposeAsync()

@@ -5,7 +5,7 @@ namespace Warp.Http.Tests.Endpoints;
 public sealed class OperationTests(WarpApp app) : IClassFixture<WarpApp>
 {
     private const string Limits = """
-        {"bodyBytes":8388608,"eventBytes":1048576,"batchEvents":10000,"idBytes":256,"kindChars":64,"typeChars":128,"eventIdChars":128,"jsonDepth":64,"metadataBytes":65536,"expressionChars":4096,"mailboxCommands":1024,"historyLimit":10000,"waitSeconds":60,"sagaSteps":100,"queryRows":10000,"queryBytes":8388608,"querySeconds":2,"sqlChars":16384,"subscriptions":10000}
+        {"bodyBytes":8388608,"eventBytes":1048576,"batchEvents":10000,"idBytes":256,"kindChars":64,"typeChars":128,"eventIdChars":128,"jsonDepth":64,"metadataBytes":65536,"expressionChars":4096,"mailboxCommands":1024,"historyLimit":10000,"waitSeconds":60,"sagaSteps":100,"queryRows":10000,"queryBytes":8388608,"querySeconds":2,"sqlChars":16384,"subscriptions":10000,"streamFailedEntities":16384}
         """;
 
     [Fact]

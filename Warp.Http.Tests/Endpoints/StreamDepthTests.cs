@@ -2,11 +2,6 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
-using Warp.Http.Endpoints;
-using Warp.Http.Storage;
 using Warp.Http.Tests.Storage;
 using Warp.Http.Tests.Support;
 
@@ -97,29 +92,6 @@ public sealed class StreamDepthTests
 
         await Eventually.BecomesTrueAsync("no stream is open", () => app.OpenStreams == 0);
         (await app.GetAsync("/health/ready")).ShouldBe(200);
-    }
-
-    /// <summary>The service with a gate before its disk.</summary>
-    private sealed class GatedApp(WriterGate gate) : WarpApp
-    {
-        private readonly TempDirectory _data = new("gated");
-
-        public long QueuedBytes => Services.GetRequiredService<Store>().AllShards[0].QueuedBytes;
-
-        public int OpenStreams => Services.GetRequiredService<StreamEndpoint>().Open;
-
-        protected override void ConfigureWebHost(IWebHostBuilder builder)
-        {
-            base.ConfigureWebHost(builder);
-            builder.ConfigureServices(services => services.AddSingleton(Options.Create(new StoreOptions { DataDirectory = _data.File("data"), AtStep = gate.AtStep })));
-        }
-
-        public override async ValueTask DisposeAsync()
-        {
-            gate.Open();
-            await base.DisposeAsync();
-            _data.Dispose();
-        }
     }
 
     /// <summary>Sends lines over HTTP/1.1 as fast as it may, and checks replies when it is asked to.</summary>

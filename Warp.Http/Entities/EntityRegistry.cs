@@ -121,10 +121,15 @@ public sealed partial class EntityRegistry
             if (touch.Actor!.Published is null) break;
         }
 
-        if (shard.Tombstones.TryFind(tag, out var tombstone))
-            return new FoundEntity(EntityPresence.Erased, ErasedAtMs: tombstone.ErasedAtMs, ReceiptId: tombstone.ReceiptId.ToString("N"));
-        return new FoundEntity(EntityPresence.Unknown);
+        return FindErasure(name.Span) is { } erasure ? new FoundEntity(EntityPresence.Erased, Erasure: erasure) : new FoundEntity(EntityPresence.Unknown);
     }
+
+    /// <summary>
+    /// The last erasure of a name, whether a new life began since or not: what was refused by an erasure is told of that one. Asks memory alone; it
+    /// reads no disk, waits for nobody, and answers for a shard that is out of service, too.
+    /// </summary>
+    internal Tombstone? FindErasure(ReadOnlySpan<byte> name) =>
+        Store.ShardOf(name).Tombstones.TryFind(Store.TagOf(name), out var erasure) ? erasure : null;
 
     /// <summary>
     /// Waits until the entity's durable seq has reached <paramref name="minSeq"/>, also where its actor is passivated meanwhile and another goes on, or where it

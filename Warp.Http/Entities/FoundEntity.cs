@@ -1,4 +1,5 @@
 using Warp.Http.Events;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Entities;
 
@@ -11,8 +12,7 @@ public enum EntityPresence
 
 /// <summary>What a name stands for.</summary>
 /// <param name="Actor">Set when alive.</param>
-/// <param name="ErasedAtMs">When erased: Unix milliseconds.</param>
-/// <param name="ReceiptId">When erased: the receipt of the last erasure.</param>
-public readonly record struct FoundEntity(EntityPresence Presence, EntityActor? Actor = null, long ErasedAtMs = 0, string? ReceiptId = null);
+/// <param name="Erasure">Set when erased: the last erasure.</param>
+public readonly record struct FoundEntity(EntityPresence Presence, EntityActor? Actor = null, Tombstone? Erasure = null);
 
 public readonly record struct ListedEntity(EntityName Name, Life Life);

@@ -83,6 +83,13 @@ public sealed class Limits
     [Range(1, 1_000_000)]
     public int Subscriptions { get; init; } = 10_000;
 
+    /// <summary>
+    /// Entities of which lines failed in one streaming append: their later lines fail, too, so they are remembered, some 200 bytes each. One more
+    /// ends the stream.
+    /// </summary>
+    [Range(1, 1_000_000)]
+    public int StreamFailedEntities { get; init; } = 16_384;
+
     /// <summary>Bytes of an aggregate's name; fixed by its grammar.</summary>
     public const int NameChars = 64;
 

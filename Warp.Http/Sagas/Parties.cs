@@ -38,12 +38,11 @@ internal sealed class Parties(EntityRegistry registry, Store store, SagaAppends 
     public bool IsErased(in PartyRef party)
     {
         if (party.WasErased) return true;
-        return store.AllShards[party.Shard].Tombstones.TryFind(party.Tag, out var tombstone) && (party.Bound.IsFirst || tombstone.Entity >= party.Bound.Number);
+        return FindErasure(party) is { } erasure && (party.Bound.IsFirst || erasure.Entity >= party.Bound.Number);
     }
 
-    /// <summary>When the party was erased, Unix milliseconds, and the receipt.</summary>
-    public (long ErasedAtMs, string? ReceiptId) FindErasure(in PartyRef party) =>
-        store.AllShards[party.Shard].Tombstones.TryFind(party.Tag, out var tombstone) ? (tombstone.ErasedAtMs, tombstone.ReceiptId.ToString("N")) : default;
+    /// <summary>The party's last erasure, found by its tag: a saga does not keep the name.</summary>
+    public Tombstone? FindErasure(in PartyRef party) => store.AllShards[party.Shard].Tombstones.TryFind(party.Tag, out var erasure) ? erasure : null;
 
     /// <summary>An append of the step to the companion; its first seq becomes the reference.</summary>
     public static AppendCommand Keep(in PartyRef party, SagaStep step, string sagaId, int number)

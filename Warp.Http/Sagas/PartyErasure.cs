@@ -33,8 +33,8 @@ public sealed class PartyErasure(EntityRegistry registry, Store store) : IErased
             foreach (var companion in CompanionsOf(shard, tombstone))
             {
                 await EraseCompanionAsync(companion, cancellation);
-                var tombstones = store.ShardOf(companion).Tombstones;
-                if (tombstones.TryFind(store.TagOf(companion), out var erased) && !erased.Complete) await tombstones.WhenComplete(erased.ReceiptId).WaitAsync(cancellation);
+                if (registry.FindErasure(companion) is { Complete: false } erasure)
+                    await store.ShardOf(companion).Tombstones.WhenComplete(erasure.ReceiptId).WaitAsync(cancellation);
             }
         }
         catch (ShardUnavailableException)
@@ -65,7 +65,7 @@ public sealed class PartyErasure(EntityRegistry registry, Store store) : IErased
                 var found = await registry.FindAsync(companion, cancellation);
                 if (found.Presence == EntityPresence.Alive) return "erasing";
                 if (found.Presence == EntityPresence.Unknown) continue;
-                if (store.ShardOf(companion).Tombstones.TryFind(store.TagOf(companion), out var erased) && !erased.Complete) return "erasing";
+                if (registry.FindErasure(companion) is { Complete: false }) return "erasing";
                 described = "erased";
             }
             catch (ShardUnavailableException)

@@ -78,8 +78,7 @@ internal sealed class SubscriptionHub : IDisposable
         return tombstones.Any && tombstones.IsFenced(life.Number);
     }
 
-    public Tombstone? FindErasure(EntityName name) =>
-        _store.ShardOf(name.Utf8).Tombstones.TryFind(_store.TagOf(name.Utf8), out var tombstone) ? tombstone : null;
+    public Tombstone? FindErasure(EntityName name) => Registry.FindErasure(name.Utf8);
 
     /// <summary>Reads on in one shard, on a reader's thread.</summary>
     /// <exception cref="ShardUnavailableException">The shard is out of service, or does not know the place.</exception>
@@ -96,6 +95,15 @@ internal sealed class SubscriptionHub : IDisposable
             from.Quarantine(damage);
             throw;
         }
+    }
+
+    /// <summary>True of a place in another entity's log. One of a life younger than any here may be this entity's of before a restore.</summary>
+    public bool IsForeign(EntityName name, EntityActor? actor, AskedPlace asked)
+    {
+        if (asked.Life.IsNone || asked.Life == actor?.Life) return false;
+        var shard = _store.ShardOf(name.Utf8);
+        if (asked.Life.Shard != shard.Index) return true;
+        return asked.Life.Number <= shard.LastEntity && !shard.Tombstones.Holds(_store.TagOf(name.Utf8), asked.Life.Number);
     }
 
     /// <summary>Fixes where an entity's stream begins: what becomes durable after this call is sent.</summary>

@@ -29,7 +29,7 @@ internal sealed class AppendEndpoint(EntityRegistry registry, Store store, State
             // From here on the append can't be called back: the client's leaving only loses the answer.
             var outcome = await registry.AppendAsync(command);
             if (outcome.Status is AppendStatus.Appended or AppendStatus.Replayed) await AnswerAsync(context, command, outcome, options);
-            else problem = await RefusalAsync(registry, command, outcome);
+            else problem = Refusal(registry, command, outcome);
         }
 
         if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
@@ -37,13 +37,9 @@ internal sealed class AppendEndpoint(EntityRegistry registry, Store store, State
     }
 
     /// <summary>Maps how an append ended; an erased entity's receipt is looked up.</summary>
-    public static async ValueTask<Problem?> RefusalAsync(EntityRegistry registry, AppendCommand command, AppendOutcome outcome)
-    {
-        if (outcome.Status is AppendStatus.Appended or AppendStatus.Replayed) return null;
-        if (outcome.Status != AppendStatus.Erased) return ProblemMapping.Of(outcome, command.Expect);
-        var found = await registry.FindAsync(command.Entity.ToArray(), CancellationToken.None);
-        return Problems.EntityErased(found.ErasedAtMs, found.ReceiptId);
-    }
+    /// <returns>Null for a success.</returns>
+    public static Problem? Refusal(EntityRegistry registry, AppendCommand command, in AppendOutcome outcome) =>
+        outcome.Status == AppendStatus.Erased ? Problems.EntityErased(registry.FindErasure(command.Entity)) : ProblemMapping.Of(outcome, command.Expect);
 
     /// <summary>Body to events. Its state is large and pooled; kept apart, so that the caller's, which is not, stays small.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]

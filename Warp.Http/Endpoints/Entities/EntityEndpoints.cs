@@ -21,7 +21,7 @@ internal sealed class EntityEndpoints(EntityLookup lookup, EntityRegistry regist
 
         if (await actor!.DescribeAsync(context.RequestAborted) is not { } description)
         {
-            await ProblemWriter.WriteAsync(context, await lookup.WhyGoneAsync(context));
+            await ProblemWriter.WriteAsync(context, lookup.WhyGone(actor.Name.Utf8));
             return;
         }
 

@@ -21,13 +21,13 @@ internal sealed class EntityLookup(EntityRegistry registry, Limits limits)
         return found.Presence switch
         {
             EntityPresence.Alive => (found.Actor, null),
-            EntityPresence.Erased => (null, Problems.EntityErased(found.ErasedAtMs, found.ReceiptId)),
+            EntityPresence.Erased => (null, Problems.EntityErased(found.Erasure)),
             _ => (null, Problems.EntityNotFound()),
         };
     }
 
     /// <summary>The problem of an entity that was found a moment ago and is erased by now.</summary>
-    public async ValueTask<Problem> WhyGoneAsync(HttpContext context) => (await FindAsync(context)).Problem ?? Problems.EntityNotFound();
+    public Problem WhyGone(ReadOnlySpan<byte> name) => Problems.EntityErased(registry.FindErasure(name));
 
     /// <summary>The name in the path as <c>kind/id</c>; null with the problem.</summary>
     public byte[]? ReadName(HttpContext context, out Problem? problem)

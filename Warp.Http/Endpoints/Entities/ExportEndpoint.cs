@@ -29,7 +29,7 @@ internal sealed class ExportEndpoint(
         if (problem is null && actor is not null)
         {
             description = await actor.DescribeAsync(context.RequestAborted);
-            if (description is null) problem = await lookup.WhyGoneAsync(context);
+            if (description is null) problem = lookup.WhyGone(name);
         }
 
         if (problem is not null)

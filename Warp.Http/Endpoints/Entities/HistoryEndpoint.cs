@@ -20,6 +20,12 @@ internal sealed class HistoryEndpoint(EntityLookup lookup, AggregateCatalog defi
             return;
         }
 
+        if (query.Aggregate is { } aggregate && definitions.Current.ContendersOf(actor!.Name.Kind, Encoding.UTF8.GetString(aggregate)) is { } contenders)
+        {
+            await ProblemWriter.WriteAsync(context, Problems.ContestedKind(actor.Name.Kind, contenders));
+            return;
+        }
+
         var range = new EventRange(query.From, Math.Min(query.To ?? long.MaxValue, actor!.DurableSeq), query.Descending);
         range = await range.BetweenAsync(actor, query.SinceMs, query.UntilMs, context.RequestAborted);
         try
@@ -29,8 +35,7 @@ internal sealed class HistoryEndpoint(EntityLookup lookup, AggregateCatalog defi
         catch (EntityGoneException) when (!context.Response.HasStarted)
         {
             context.Response.Clear();
-            (_, problem) = await lookup.FindAsync(actor.Name.Utf8.ToArray(), context.RequestAborted);
-            await ProblemWriter.WriteAsync(context, problem ?? Problems.EntityNotFound());
+            await ProblemWriter.WriteAsync(context, lookup.WhyGone(actor.Name.Utf8));
         }
     }
 

@@ -22,7 +22,7 @@ internal sealed class StateReader(EntityLookup lookup, AggregateCatalog definiti
             StateStatus.NoSuchAggregate => (null, Problems.AggregateNotFound(aggregate)),
             StateStatus.BeyondLastSeq => (null, Problems.InvalidRequest(parameter, $"{parameter}: {atSeq} lies beyond the entity's last seq, {actor.DurableSeq}.")),
             StateStatus.FoldFailed => (null, Problems.FoldFailed(result.Failure!)),
-            _ => (null, (await lookup.FindAsync(actor.Name.Utf8.ToArray(), cancellation)).Problem ?? Problems.EntityNotFound()),
+            _ => (null, lookup.WhyGone(actor.Name.Utf8)),
         };
     }
 

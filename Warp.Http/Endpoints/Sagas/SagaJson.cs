@@ -89,8 +89,7 @@ internal sealed class SagaJson(SagaService sagas)
         switch (refusal.Status)
         {
             case AppendStatus.Erased:
-                var (erasedAtMs, receiptId) = sagas.Parties.FindErasure(step.Party);
-                return Problems.EntityErased(erasedAtMs, receiptId);
+                return Problems.EntityErased(sagas.Parties.FindErasure(step.Party));
             case AppendStatus.ConditionFalse:
                 return ProblemMapping.Of(refusal with { Detail = step.Content?.ExpectWhen ?? Gone }, default)!;
             case AppendStatus.EventIdConflict or AppendStatus.ReservedEventId:

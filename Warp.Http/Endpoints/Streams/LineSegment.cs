@@ -8,7 +8,9 @@ internal sealed class LineSegment
     /// <summary>As many as complete together.</summary>
     public const int Size = 32;
 
-    /// <summary>16,384 commands: four streams at full depth, about 15 MB.</summary>
+    /// <summary>
+    /// 16,384 commands: four streams at full depth. Some 15 MB, and beside that the buffers that they keep for events: 64 MiB where lines had 4 KiB.
+    /// </summary>
     private const int PooledMax = 512;
 
     private static readonly ConcurrentQueue<LineSegment> Pool = new();

@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Options;
 using Warp.Http.Entities;
 using Warp.Http.Events;
-using Warp.Http.Storage;
 
 namespace Warp.Http.Endpoints;
 
@@ -23,7 +22,7 @@ internal sealed class StreamEndpoint
     public StreamEndpoint(EntityRegistry registry, Expectations expectations, Limits limits, IOptions<StreamOptions> options, TimeProvider clock, IHostApplicationLifetime lifetime)
     {
         (_registry, _expectations, _limits, _options, _clock, _stopping) = (registry, expectations, limits, options.Value, clock, lifetime.ApplicationStopping);
-        StorageMetrics.Meter.CreateObservableGauge("warp_streams_open", () => Open, "{stream}", "Streaming appends that are open.");
+        StreamMetrics.Opened(this);
     }
 
     public int Open => Volatile.Read(ref _open);

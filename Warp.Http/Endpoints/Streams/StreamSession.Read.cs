@@ -30,7 +30,7 @@ internal sealed partial class StreamSession
 
     private async Task ReadAsync()
     {
-        while (!_clientGone && _stopReason == StopReason.None)
+        while (!_clientGone && !_isFull && _stopReason == StopReason.None)
         {
             Volatile.Write(ref _waitingSince, clock.GetTimestamp());
             var result = await RequestBody.ReadAsync(_body);
@@ -45,6 +45,7 @@ internal sealed partial class StreamSession
             if (result.IsCompleted)
             {
                 await EndLastLineAsync();
+                _isWhole = true;
                 return;
             }
 

@@ -11,33 +11,85 @@ internal sealed partial class StreamSession
 
     private readonly JsonBuffer _replies = JsonBuffer.Rent();
 
+    /// <summary>However it ends, no line is left: the reading loop may wait for room, and commands that others still hold can't be given back.</summary>
     private async Task ReplyAsync()
     {
         // Never on the reading loop's thread: it would post nothing while replies are written.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        while (await HasLineAsync())
+        try
         {
-            if (_lines.Oldest.Problem is { } refused)
+            while (await HasLineAsync())
             {
-                WriteProblem(_lines.Oldest.Number, _lines.Oldest.Entity, refused);
+                if (_lines.Oldest.Problem is not null)
+                {
+                    ReplyRefused();
+                }
+                else
+                {
+                    var completion = _lines.Oldest.Command!.Completion;
+                    var isReady = completion.IsCompleted;
+                    if (!isReady) await SendAsync();
+                    var outcome = await completion;
+
+                    // The outcome completes on a pool item that completes others after it: they must not wait for the replies, and it is worth
+                    // waiting for them, for each message to the client costs more than many replies.
+                    if (!isReady) await default(PoolHop);
+                    Reply(outcome);
+                }
+
+                if (_replies.Length >= SendAtBytes) await SendAsync();
             }
-            else
+        }
+        catch
+        {
+            // Thrown on when nothing is under way any more: it is logged, and the connection cut, for half an answer must not look like a whole one.
+            _clientGone = true;
+            await DrainAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Awaits and removes the lines that are left and those that still come. Nobody hears of them, but a failure is remembered as ever.</summary>
+    private async Task DrainAsync()
+    {
+        try
+        {
+            EndPendingRead();
+        }
+        finally
+        {
+            while (await HasLineAsync())
             {
-                var completion = _lines.Oldest.Command!.Completion;
-                var isReady = completion.IsCompleted;
-                if (!isReady) await SendAsync();
-                var outcome = await completion;
-
-                // The outcome completes on a pool item that completes others after it: they must not wait for the replies, and it is worth
-                // waiting for them, for each message to the client costs more than many replies.
-                if (!isReady) await default(PoolHop);
-                if (outcome.Status == AppendStatus.Appended) WriteSuccess(outcome);
-                else await WriteOutcomeAsync(outcome);
-                Done();
+                if (_lines.Oldest.Problem is null) Settle(await _lines.Oldest.Command!.Completion);
+                _lines.Remove();
             }
+        }
+    }
 
+    private void ReplyRefused()
+    {
+        try
+        {
+            WriteProblem(_lines.Oldest.Number, _lines.Oldest.Entity, _lines.Oldest.Problem!);
+        }
+        finally
+        {
             _lines.Remove();
-            if (_replies.Length >= SendAtBytes) await SendAsync();
+        }
+    }
+
+    private void Reply(in AppendOutcome outcome)
+    {
+        try
+        {
+            if (outcome.Status == AppendStatus.Appended) WriteSuccess(outcome);
+            else WriteOutcome(outcome);
+        }
+        finally
+        {
+            // Whatever was thrown: the outcome was awaited, which may be done but once.
+            Settle(outcome);
+            _lines.Remove();
         }
     }
 
@@ -61,25 +113,18 @@ internal sealed partial class StreamSession
         return true;
     }
 
-    private async ValueTask WriteOutcomeAsync(AppendOutcome outcome)
+    private void WriteOutcome(in AppendOutcome outcome)
     {
-        var number = _lines.Oldest.Number;
         var command = _lines.Oldest.Command!;
-        var problem = await AppendEndpoint.RefusalAsync(registry, command, outcome);
-        if (problem is null)
-        {
-            WriteSuccess(outcome);
-            return;
-        }
-
-        if (ProblemMapping.IsRetryable(outcome.Status)) Remember(command.Entity, number);
-        WriteProblem(number, command.Entity, problem);
+        if (AppendEndpoint.Refusal(registry, command, outcome) is { } problem) WriteProblem(_lines.Oldest.Number, command.Entity, problem);
+        else WriteSuccess(outcome);
     }
 
-    /// <summary>The oldest line is in flight no more; after what failed was remembered.</summary>
-    private void Done()
+    /// <summary>The oldest line is in flight no more; a failure was remembered before that is seen.</summary>
+    private void Settle(in AppendOutcome outcome)
     {
         ref var line = ref _lines.Oldest;
+        if (ProblemMapping.IsRetryable(outcome.Status)) Remember(line.Command!.Entity, line.Number);
         Volatile.Write(ref _bytesDone, _bytesDone + line.Command!.Events.Length);
         Volatile.Write(ref _done[line.Shard], _done[line.Shard] + 1);
     }

@@ -26,6 +26,8 @@ internal sealed partial class StreamSession(
     /// </summary>
     private readonly ConcurrentDictionary<string, long> _failed = new(StringComparer.Ordinal);
     private volatile bool _anyFailed; // set after the entity was added: the dictionary's own answer would take all its locks
+    private int _failedCount; // both loops': how many were added, one too many at most
+    private volatile bool _isFull; // an entity failed that there was no room for: no line is posted any more
 
     /// <summary>A shard's lines that were posted (the reading loop's) and answered (the replying loop's), and the epoch they are bound to (the reading loop's).</summary>
     private readonly long[] _posted = new long[Life.ShardsMax];
@@ -36,7 +38,8 @@ internal sealed partial class StreamSession(
     private long _bytesDone; // the replying loop's, read by the other
     private long _bytesDoneSeen; // the reading loop's: it looks at the other only when this will not do
     private volatile bool _isRead; // no line comes any more
-    private volatile bool _clientGone; // set by the replying loop
+    private bool _isWhole; // the reading loop's: it came to the body's end
+    private volatile bool _clientGone; // set by the replying loop: nobody hears of the replies
 
     /// <summary>Runs until the body ends, the client leaves or the service stops, and every posted line has its outcome.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -89,16 +92,29 @@ internal sealed partial class StreamSession(
         return shard;
     }
 
+    /// <summary>Both loops, before the line is seen to be in flight no more.</summary>
     private void Remember(ReadOnlySpan<byte> entity, long line)
     {
-        _failed.TryAdd(Encoding.UTF8.GetString(entity), line);
+        var name = Encoding.UTF8.GetString(entity);
+        if (Volatile.Read(ref _failedCount) < limits.StreamFailedEntities)
+        {
+            if (_failed.TryAdd(name, line)) Interlocked.Increment(ref _failedCount);
+        }
+        else if (!_failed.ContainsKey(name))
+        {
+            _isFull = true;
+            EndPendingRead();
+        }
+
         _anyFailed = true;
     }
 
     private Problem? FailedBefore(ReadOnlySpan<byte> name)
     {
-        if (!_anyFailed || !_failed.TryGetValue(Encoding.UTF8.GetString(name), out var line)) return null;
-        return Problems.ShardUnavailable($"Line {line} of this entity failed before; storing this one would break their order. Send both again.");
+        if (!_anyFailed) return null;
+        if (_failed.TryGetValue(Encoding.UTF8.GetString(name), out var line))
+            return Problems.ShardUnavailable($"Line {line} of this entity failed before; storing this one would break their order. Send both again.");
+        return _isFull ? Problems.TooManyFailed(limits.StreamFailedEntities) : null;
     }
 
     /// <summary>Says how the stream ended where that is not the end of the body: as the whole answer if there is none yet, else as a last line.</summary>
@@ -109,6 +125,8 @@ internal sealed partial class StreamSession(
         {
             BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout } => Problems.RequestTimeout("The body came too slowly."),
             not null => Problems.InvalidRequest("body", "The body's framing is broken; what came before it is answered."),
+            null when _isWhole => null,
+            null when _isFull => Problems.TooManyFailed(limits.StreamFailedEntities),
             null => _stopReason switch
             {
                 StopReason.Idle => Problems.RequestTimeout($"Nothing came for {options.IdleTimeout.TotalSeconds}s (Warp:Stream:IdleTimeout)."),
