@@ -19,6 +19,7 @@ case "${1:-}" in
   --quick) rounds=2 seconds=3 ;;
   *) usage ;;
 esac
+needs_wrk
 
 port=${PORT:-19096}
 plain=http://127.0.0.1:$port tables=http://127.0.0.1:$((port + 1))

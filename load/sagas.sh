@@ -17,6 +17,7 @@ case "${1:-}" in
   --quick) rounds=2 seconds=3 ;;
   *) usage ;;
 esac
+needs_wrk
 
 service=http://127.0.0.1:${PORT:-19094}
 export ENTITIES=10000 RUN

@@ -1,10 +1,9 @@
 # What the scripts beside it share, to be sourced by one that has gone to this directory: the service is built and started with data of its
 # own below LOAD_DATA (by default the temporary directory), loaded by wrk, and stopped by its process id when the script ends.
 
-command -v wrk >/dev/null || { echo 'wrk is missing. On Debian and Ubuntu: apt-get install wrk' >&2; exit 2; }
-
 export WRK_THREADS=2
 work=$(mktemp -d ${LOAD_DATA:+-p "$LOAD_DATA"})
+assembly=$PWD/../Warp.Http/bin/Release/net10.0/Warp.Http.dll # what start starts; a script may set another build's
 pids=()
 bad=0
 
@@ -17,14 +16,18 @@ stop() { # what was started, with its data
 trap 'stop; rm -rf "$work"' EXIT
 
 usage() { # the comment at the head of the script, but for its first line
-  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${0##*/}" >&2
   exit 2
+}
+
+needs_wrk() {
+  command -v wrk >/dev/null || { echo 'wrk is missing. On Debian and Ubuntu: apt-get install wrk' >&2; exit 2; }
 }
 
 build() { dotnet build -c Release ../Warp.Http -v quiet -nologo; }
 
-start() { # name, url, settings as NAME=value
-  local name=$1 url=$2 assembly=$PWD/../Warp.Http/bin/Release/net10.0/Warp.Http.dll tries=0
+start() { # name, url, settings as NAME=value; from a directory of its own, so that no settings file of the tree has a say
+  local name=$1 url=$2 tries=0
   shift 2
   mkdir "$work/$name"
   (cd "$work/$name" && exec env "ASPNETCORE_URLS=$url" "Warp__DataDirectory=$work/$name/data" "$@" dotnet "$assembly") </dev/null >"$work/$name.log" 2>&1 &

@@ -11,53 +11,38 @@
 # LOAD_BASE names a directory with another build's Warp.Http.dll: it is measured in turns with this one, in the same rounds.
 set -euo pipefail
 cd "$(dirname "$0")"
+. ./service.sh
 
 rounds=5 seconds=8 warmup=8 suffix=
 case "${1:-}" in
   '') ;;
   --quick) rounds=1 seconds=3 warmup=3 suffix=-quick ;;
-  *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) usage ;;
 esac
 
-work=$(mktemp -d ${LOAD_DATA:+-p "$LOAD_DATA"})
-pids=()
-stop() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
-  rm -rf "$work"
-}
-trap stop EXIT
-
-dotnet build -c Release ../Warp.Http -v quiet -nologo
+build
 dotnet build -c Release stream-client -v quiet -nologo
 client=$PWD/stream-client/bin/Release/net10.0/Warp.Http.StreamClient.dll
 
 builds=(this)
-declare -A assembly=([this]=$PWD/../Warp.Http/bin/Release/net10.0/Warp.Http.dll) port pid
+declare -A assemblies=([this]=$assembly) port pid
 if [ -n "${LOAD_BASE:-}" ]; then
   builds=(base this)
-  assembly[base]=$LOAD_BASE/Warp.Http.dll
+  assemblies[base]=$LOAD_BASE/Warp.Http.dll
 fi
 
 next=${LOAD_PORT:-19094}
 for build in "${builds[@]}"; do
   port[$build]=$next
+  assembly=${assemblies[$build]}
+  start "$build" "http://127.0.0.1:$next" "Warp__Http2Url=http://127.0.0.1:$((next + 1))"
+  pid[$build]=${pids[-1]}
   next=$((next + 2))
-  # From a directory of its own, so that no settings file of the tree has a say.
-  (cd "$work" && ASPNETCORE_URLS=http://127.0.0.1:${port[$build]} Warp__Http2Url=http://127.0.0.1:$((port[$build] + 1)) \
-    Warp__DataDirectory=$work/data-$build exec dotnet "${assembly[$build]}") </dev/null >"$work/$build.log" 2>&1 &
-  pid[$build]=$!
-  pids+=($!)
-  tries=0
-  until curl -fsS -o /dev/null "http://127.0.0.1:${port[$build]}/health/ready" 2>/dev/null; do
-    ((++tries <= 150)) || { echo "The service does not answer:" >&2; cat "$work/$build.log" >&2; exit 1; }
-    sleep 0.2
-  done
 done
 
 table=
-value() { sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" <<<"$result"; }
 declare -A rates
-measure() { # title, build, round, arguments of the client
+turn() { # title, build, round, arguments of the client
   local title=$1 build=$2 round=$3 to=$((port[$2]))
   shift 3
   [[ " $* " == *' h2 '* ]] && to=$((to + 1))
@@ -67,26 +52,25 @@ measure() { # title, build, round, arguments of the client
   echo "$line"
   table+=$line$'\n'
 }
-median() { tr ' ' '\n' <<<"$1" | sed '/^$/d' | sort -n | awk '{ v[NR] = $1 } END { printf "%.0f", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
 head='| what | build | round | events/s | p50 ms | p99 ms | service µs/event | client µs/event |
 |---|---|---|---|---|---|---|---|'
 echo "$head"
 for ((round = 1; round <= rounds; round++)); do
   for build in "${builds[@]}"; do
-    measure 'HTTP/1.1, single' "$build" "$round" --transport h1
-    measure 'HTTP/2, single' "$build" "$round" --transport h2
-    measure 'HTTP/2, single, 256 in flight' "$build" "$round" --transport h2 --window 256
-    measure 'HTTP/1.1 requests of 4096 lines' "$build" "$round" --transport requests
-    measure 'HTTP/2, lines of 500' "$build" "$round" --transport h2 --batch 500 --window 64
+    turn 'HTTP/1.1, single' "$build" "$round" --transport h1
+    turn 'HTTP/2, single' "$build" "$round" --transport h2
+    turn 'HTTP/2, single, 256 in flight' "$build" "$round" --transport h2 --window 256
+    turn 'HTTP/1.1 requests of 4096 lines' "$build" "$round" --transport requests
+    turn 'HTTP/2, lines of 500' "$build" "$round" --transport h2 --batch 500 --window 64
   done
 done
 
 medians=
 for key in 'HTTP/1.1, single' 'HTTP/2, single' 'HTTP/2, single, 256 in flight' 'HTTP/1.1 requests of 4096 lines' 'HTTP/2, lines of 500'; do
   for build in "${builds[@]}"; do
-    rate=$(median "${rates[$key/$build]}") batch=$(median "${rates[HTTP/2, lines of 500/$build]}")
-    medians+="| $key | $build | $rate | $(awk -v a="$rate" -v b="$batch" 'BEGIN { printf "%.3f", a / b }') |"$'\n'
+    rate=$(median <<<"${rates[$key/$build]}") batch=$(median <<<"${rates[HTTP/2, lines of 500/$build]}")
+    medians+="| $key | $build | $rate | $(ratio "$rate" "$batch") |"$'\n'
   done
 done
 printf '\n| median | build | events/s | of lines of 500 |\n|---|---|---|---|\n%s\n' "$medians"

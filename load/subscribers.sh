@@ -20,6 +20,7 @@ case "${1:-}" in
   --quick) rounds=1 seconds=4 ;;
   *) usage ;;
 esac
+needs_wrk
 ulimit -n "$(ulimit -Hn)" # two descriptors a stream, one on either side
 
 url=http://127.0.0.1:${PORT:-19094}

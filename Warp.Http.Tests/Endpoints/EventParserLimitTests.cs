@@ -21,7 +21,7 @@ public sealed class EventParserLimitTests
 
     [Fact]
     public void Depth_says_its_limit() =>
-        Parsed.Json($$"""{"type":"A","payload":{{new string('[', 70)}}""").Problem!.Detail.ShouldBe("The body is nested deeper than 64 (jsonDepth).");
+        Parsed.Json($$"""{"type":"A","payload":{{new string('[', 70)}}""").Problem!.Detail.ShouldBe("This is nested deeper than 64 (jsonDepth).");
 
     [Theory]
     [InlineData(300, null)]

@@ -41,6 +41,17 @@ public sealed class OperationTests(WarpApp app) : IClassFixture<WarpApp>
     }
 
     [Fact]
+    public async Task A_page_that_the_browser_has_is_not_sent_again()
+    {
+        foreach (var path in new[] { "/live", "/live/live.js" })
+        {
+            var tag = (await app.GetAsync(path)).ShouldBe(200).Header("ETag")!;
+            foreach (var known in new[] { tag, "W/" + tag, $"\"other\", W/{tag}", "*" }) (await app.GetAsync(path, ("If-None-Match", known))).ShouldBe(304).Body.ShouldBeEmpty();
+            (await app.GetAsync(path, ("If-None-Match", "\"other\""))).ShouldBe(200);
+        }
+    }
+
+    [Fact]
     public async Task Unknown_routes_and_methods_are_problems()
     {
         (await app.GetAsync("/nothing")).ShouldBeProblem(404, "route-not-found")["instance"].GetString().ShouldBe("/nothing");

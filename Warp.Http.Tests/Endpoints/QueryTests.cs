@@ -28,13 +28,13 @@ public sealed class QueryTests(QueryApp app) : IClassFixture<QueryApp>
     public async Task Rows_come_as_lines_and_as_records()
     {
         var cursor = await FillAsync(1);
-        var sql = $"""SELECT id, n, 'a,"b"' || char(13, 10) || 'c' AS text, '' AS empty, NULL AS nil, 0.5 AS "a,b" FROM {Table}""";
+        var sql = $"""SELECT id, n, 'a,"b"' || char(13, 10) || 'c' AS text, '' AS empty, NULL AS nil, 9e999 AS endless, 0.5 AS "a,b" FROM {Table}""";
 
         var lines = (await QueryAsync(sql, "[]", cursor, "application/x-ndjson")).ShouldBe(200);
         var records = (await QueryAsync(sql, "[]", cursor, "text/csv")).ShouldBe(200);
 
-        lines.Body.ShouldBe("""{"id":"e1","n":1,"text":"a,\"b\"\r\nc","empty":"","nil":null,"a,b":0.5}""" + "\n");
-        records.Body.ShouldBe("id,n,text,empty,nil,\"a,b\"\r\ne1,1,\"a,\"\"b\"\"\r\nc\",\"\",,0.5\r\n");
+        lines.Body.ShouldBe("""{"id":"e1","n":1,"text":"a,\"b\"\r\nc","empty":"","nil":null,"endless":null,"a,b":0.5}""" + "\n");
+        records.Body.ShouldBe("id,n,text,empty,nil,endless,\"a,b\"\r\ne1,1,\"a,\"\"b\"\"\r\nc\",\"\",,,0.5\r\n");
         records.Header("Content-Type").ShouldBe("text/csv; charset=utf-8; header=present");
         (lines.Header("Warp-As-Of"), lines.Header("Warp-Truncated")).ShouldBe((records.Header("Warp-As-Of"), "false"));
         (await QueryAsync(sql, "[]", cursor, "image/png")).ShouldBeProblem(406, "not-acceptable");

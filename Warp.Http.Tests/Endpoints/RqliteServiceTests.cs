@@ -29,6 +29,7 @@ public sealed class RqliteServiceTests : IAsyncLifetime
         for (var i = 1; i <= 3; i++)
             cursor = (await _app.PostAsync($"/v1/entities/user/e{i}/events", $$$"""{"type":"Set","payload":{"n":{{{i}}},"half":{{{i}}}.0}}""")).Header("Warp-Cursor")!;
 
+        await Eventually.BecomesTrueAsync("the table is shown", async () => (await QueryAsync("SELECT 1 AS one FROM users", "[]", cursor)).Status == 200, TimeSpan.FromSeconds(60));
         var read = (await QueryAsync("SELECT id, n, half FROM users WHERE n >= :least ORDER BY n DESC -- newest first", """{"least":2}""", cursor)).ShouldBe(200);
         read["rows"].GetRawText().ShouldBe("""[{"id":"e3","n":3,"half":3.0},{"id":"e2","n":2,"half":2.0}]""");
         (await QueryAsync("SELECT count(*) AS n FROM users;", "[]", cursor))["rows"].GetRawText().ShouldBe("""[{"n":3}]""");
@@ -56,7 +57,7 @@ public sealed class RqliteServiceTests : IAsyncLifetime
         (await _app.PutAsync("/v1/projections/users", """{"kind":"user","table":"users","columns":{"id":"entity.id","n":"state.n"}}""")).ShouldBe(201);
         var first = await AppendAsync(1);
         const string count = "SELECT count(*) AS n FROM users";
-        (await QueryAsync(count, "[]", first)).ShouldBe(200);
+        await Eventually.BecomesTrueAsync("the table is shown", async () => (await QueryAsync(count, "[]", first)).Status == 200, TimeSpan.FromSeconds(60));
         _fake!.Levels.Contains("linearizable", StringComparer.Ordinal).ShouldBeTrue();
         (await QueryAsync(count, "[]", first, "strong")).ShouldBe(200);
         _fake.Levels.Contains("strong", StringComparer.Ordinal).ShouldBeTrue();

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using Warp.Http.Events;
 using Warp.Http.Tests.Subscriptions;
 
 namespace Warp.Http.Tests.Endpoints;
@@ -100,6 +102,54 @@ public sealed class SubscribeTests(WarpApp app) : IClassFixture<WarpApp>
         await using var resumed = await EventStream.OpenAsync(app.Http, Path, lastEventId: $"1.{life}");
         (await resumed.NextEventAsync()).Id.ShouldBe($"2.{life}");
     }
+
+    [Fact]
+    public async Task An_id_of_any_earlier_life_is_known_and_one_of_another_entity_is_refused()
+    {
+        var lives = new List<string>();
+        var other = $"sub/e{Interlocked.Increment(ref s_names)}";
+        foreach (var entity in new[] { _entity, _entity, _entity, other })
+        {
+            (await app.PostAsync($"/v1/entities/{entity}/events?recreate=true", "{\"type\":\"A\"}")).ShouldBe(201);
+            (await app.DeleteAsync($"/v1/entities/{entity}")).ShouldBe(200);
+            lives.Add((await app.PostAsync($"/v1/entities/{entity}/events?recreate=true", "{\"type\":\"A\"}")).ShouldBe(201)["life"].GetString()!);
+            if (entity != other && lives.Count < 3) (await app.DeleteAsync($"/v1/entities/{entity}")).ShouldBe(200);
+        }
+
+        Life.TryParse(Encoding.ASCII.GetBytes(lives[2]), out var present).ShouldBeTrue();
+        var younger = present with { Number = present.Number + 1_000_000 }; // of before a restore
+        foreach (var life in new[] { lives[0], lives[1], younger.ToString() })
+        {
+            await using var stream = await EventStream.OpenAsync(app.Http, Path, lastEventId: $"1.{life}");
+            (await stream.NextAsync()).ShouldBe(new SseMessage("resync", $"0.{lives[2]}", """{"reason":"recreated","from":1}"""));
+        }
+
+        foreach (var path in new[] { Path, "/v1/entities/sub/never-there/subscribe" })
+        {
+            (await app.GetAsync(path, ("Last-Event-ID", $"1.{lives[3]}"))).ShouldBeProblem(400, "invalid-request");
+            (await app.GetAsync(path, ("Last-Event-ID", "1.zz"))).ShouldBeProblem(400, "invalid-request"); // a shard that is not there
+        }
+    }
+
+    [Fact]
+    public async Task A_filter_on_an_aggregate_that_another_contends_with_is_refused_until_one_of_them_gives_way()
+    {
+        foreach (var name in new[] { "SubOne", "SubTwo" })
+            (await app.PutAsync($"/v1/aggregates/{name}", """{"otherwise":"ignore","defaultForKind":"contested"}""")).Status.ShouldBeInRange(200, 201);
+        (await app.PostAsync("/v1/entities/contested/a/events", """{"type":"A"}""")).ShouldBe(201);
+        string[] paths = ["/v1/entities/contested/a/events", "/v1/entities/contested/a/subscribe", "/v1/entities/contested/b/subscribe", "/v1/subscribe?kind=contested"];
+
+        foreach (var path in paths)
+            (await app.GetAsync($"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}aggregate=SubTwo")).ShouldBeProblem(422, "invalid-definition");
+        (await app.GetAsync($"{paths[0]}?aggregate=Else")).ShouldBe(200)["events"].GetArrayLength().ShouldBe(0);
+
+        (await app.DeleteAsync("/v1/aggregates/SubOne")).Status.ShouldBe(204);
+        (await app.GetAsync($"{paths[0]}?aggregate=SubTwo")).ShouldBe(200)["events"].GetArrayLength().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_saga_has_no_aggregates_to_filter_by() =>
+        (await app.GetAsync("/v1/sagas/none/subscribe?aggregate=A")).ShouldBeProblem(400, "invalid-request");
 
     [Fact]
     public async Task A_place_ahead_of_the_log_is_told_and_the_stream_goes_on_where_the_log_ends()

@@ -169,7 +169,7 @@ public sealed class QueueStressTests
         public int Handled;
     }
 
-    private sealed class StressItem : IMailed<StressItem>, IQueued<StressItem>
+    private sealed class StressItem : IMailed<StressItem>
     {
         public int Handled;
         private StressOrder? _order;

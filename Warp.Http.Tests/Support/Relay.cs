@@ -11,6 +11,8 @@ internal sealed class Relay : IDisposable
     private readonly ConcurrentBag<TcpClient> _open = [];
     private readonly Uri _to;
     private volatile bool _isDown;
+    private volatile int _swallowed; // connections up to this number lead nowhere
+    private int _last; // number of the last connection, written by the accepting loop only
 
     public Relay(Uri to)
     {
@@ -30,6 +32,9 @@ internal sealed class Relay : IDisposable
 
     public void Up() => _isDown = false;
 
+    /// <summary>Whatever is sent over the connections there are is lost from now on, and they stay open.</summary>
+    public void Swallow() => _swallowed = Volatile.Read(ref _last);
+
     public void Dispose()
     {
         Down();
@@ -43,9 +48,10 @@ internal sealed class Relay : IDisposable
             while (true)
             {
                 var client = await _listener.AcceptTcpClientAsync();
+                Volatile.Write(ref _last, _last + 1);
                 _open.Add(client);
                 if (_isDown) Down();
-                else _ = RelayAsync(client);
+                else _ = RelayAsync(client, _last);
             }
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
@@ -54,14 +60,14 @@ internal sealed class Relay : IDisposable
         }
     }
 
-    private async Task RelayAsync(TcpClient client)
+    private async Task RelayAsync(TcpClient client, int number)
     {
         using var service = new TcpClient();
         _open.Add(service);
         try
         {
             await service.ConnectAsync(_to.Host, _to.Port);
-            await Task.WhenAny(client.GetStream().CopyToAsync(service.GetStream()), service.GetStream().CopyToAsync(client.GetStream()));
+            await Task.WhenAny(CopyAsync(client.GetStream(), service.GetStream(), number), CopyAsync(service.GetStream(), client.GetStream(), number));
         }
         catch (Exception error) when (error is IOException or SocketException or ObjectDisposedException or InvalidOperationException)
         {
@@ -69,5 +75,12 @@ internal sealed class Relay : IDisposable
         }
 
         client.Dispose();
+    }
+
+    private async Task CopyAsync(NetworkStream from, NetworkStream to, int number)
+    {
+        var buffer = new byte[16 * 1024];
+        while (await from.ReadAsync(buffer) is > 0 and var read)
+            if (number > _swallowed) await to.WriteAsync(buffer.AsMemory(0, read));
     }
 }

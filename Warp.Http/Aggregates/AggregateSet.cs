@@ -50,6 +50,10 @@ public sealed class AggregateSet
         return string.Equals(resolved.Name, aggregate, StringComparison.Ordinal) ? DefaultOwner.Own : DefaultOwner.Other;
     }
 
+    /// <summary>The definitions that contend with this aggregate for a kind's events that name none; null = nobody does.</summary>
+    public IReadOnlyList<string>? ContendersOf(ReadOnlySpan<byte> kind, string aggregate) =>
+        OwnerOfDefault(kind, aggregate) == DefaultOwner.Contested ? ResolveDefault(kind).Conflict : null;
+
     private static DefaultAggregate Resolve(IEnumerable<AggregateEntry> claims)
     {
         var entries = claims.ToArray();

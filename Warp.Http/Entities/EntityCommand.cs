@@ -5,7 +5,7 @@ namespace Warp.Http.Entities;
 /// <summary>What is posted to an actor, and what the actor hands on to the writer: one object all the way, so that an append allocates nothing.</summary>
 public abstract class EntityCommand : CommitItem, IMailed<EntityCommand>, IThreadPoolWorkItem
 {
-    EntityCommand? IMailed<EntityCommand>.Next { get; set; }
+    EntityCommand? IQueued<EntityCommand>.Next { get; set; }
 
     int IMailed<EntityCommand>.Waiting { get; set; }
 

@@ -54,20 +54,7 @@ internal struct Mailbox<TCommand, TAtomics>
     }
 
     /// <summary>All that waits, oldest first; null if nothing does. The owner stays owner.</summary>
-    public TCommand? TakeAll_OwnerOnly()
-    {
-        var newest = TAtomics.Exchange(ref _word, Owned) as TCommand;
-        TCommand? oldest = null;
-        while (newest is not null)
-        {
-            var next = newest.Next;
-            newest.Next = oldest;
-            oldest = newest;
-            newest = next;
-        }
-
-        return oldest;
-    }
+    public TCommand? TakeAll_OwnerOnly() => QueuedChain.OldestFirst(TAtomics.Exchange(ref _word, Owned) as TCommand);
 
     /// <summary>Gives the mailbox up. False if something was posted meanwhile: the caller is still the owner and must drain.</summary>
     public bool TryLeave_OwnerOnly()
@@ -84,12 +71,10 @@ internal struct Mailbox<TCommand, TAtomics>
     public bool TryRetire_OwnerOnly() => ReferenceEquals(TAtomics.CompareExchange(ref _word, RetiredForEver, Owned), Owned);
 }
 
-/// <summary>A command that carries its own link and its place in the queue, so that posting allocates nothing.</summary>
-public interface IMailed<T>
+/// <summary>A command that carries its place in the queue beside its link, so that a poster sees how many wait.</summary>
+public interface IMailed<T> : IQueued<T>
     where T : class
 {
-    T? Next { get; set; }
-
     /// <summary>How many wait, this one included; set by Post.</summary>
     int Waiting { get; set; }
 }

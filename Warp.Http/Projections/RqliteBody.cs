@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using Warp.Http.Events;
 
 namespace Warp.Http.Projections;
@@ -29,7 +27,7 @@ internal sealed class RqliteBody : IDisposable
         foreach (var parameter in parameters)
         {
             _json.Raw((byte)',');
-            WriteValue(_json, parameter);
+            parameter.WriteTo(_json);
         }
 
         _json.Raw((byte)']');
@@ -47,7 +45,7 @@ internal sealed class RqliteBody : IDisposable
             isFirst = false;
             _json.Text(name);
             _json.Raw((byte)':');
-            WriteValue(_json, value);
+            value.WriteTo(_json);
         }
 
         _json.Raw("}]"u8);
@@ -65,27 +63,6 @@ internal sealed class RqliteBody : IDisposable
     }
 
     public void Dispose() => _json.Dispose();
-
-    public static void WriteValue(JsonBuffer json, in SqlValue value)
-    {
-        switch (value.Kind)
-        {
-            case SqlKind.Integer:
-                json.Number(value.Integer);
-                break;
-            case SqlKind.Real:
-                // With a point or an exponent, or it would come back as an INTEGER.
-                var text = value.Real.ToString("R", CultureInfo.InvariantCulture);
-                json.Raw(Encoding.ASCII.GetBytes(text.AsSpan().ContainsAny('.', 'E') ? text : text + ".0"));
-                break;
-            case SqlKind.Text:
-                json.Text(value.Text);
-                break;
-            default:
-                json.Raw("null"u8);
-                break;
-        }
-    }
 
     private void Begin(string sql)
     {

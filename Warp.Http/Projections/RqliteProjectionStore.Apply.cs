@@ -95,7 +95,7 @@ internal sealed partial class RqliteProjectionStore
         for (var i = 0; i < values.Length; i++)
         {
             if (i > 0) rows.Raw((byte)',');
-            RqliteBody.WriteValue(rows, values[i]);
+            values[i].WriteTo(rows);
         }
 
         rows.Raw((byte)']');

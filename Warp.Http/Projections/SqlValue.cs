@@ -1,3 +1,6 @@
+using System.Globalization;
+using Warp.Http.Events;
+
 namespace Warp.Http.Projections;
 
 internal enum SqlKind : byte
@@ -41,6 +44,18 @@ internal readonly struct SqlValue : IEquatable<SqlValue>
 
     public static SqlValue Of(string text) => Of(System.Text.Encoding.UTF8.GetBytes(text));
 
+    /// <summary>NULL, or an infinite REAL: JSON has no number for it.</summary>
+    public bool IsNullInJson => Kind == SqlKind.Null || (Kind == SqlKind.Real && !double.IsFinite(Real));
+
+    /// <summary>As JSON. A REAL keeps a point or an exponent, or it would come back as an INTEGER.</summary>
+    public void WriteTo(JsonBuffer json)
+    {
+        if (IsNullInJson) json.Raw("null"u8);
+        else if (Kind == SqlKind.Text) json.Text(Text);
+        else if (Kind == SqlKind.Integer) json.Number(Integer);
+        else WriteReal(json);
+    }
+
     public bool Equals(SqlValue other) => Kind == other.Kind && _number == other._number && Text.SequenceEqual(other.Text);
 
     public override bool Equals(object? obj) => obj is SqlValue other && Equals(other);
@@ -54,4 +69,10 @@ internal readonly struct SqlValue : IEquatable<SqlValue>
         SqlKind.Real => Real.ToString("R"),
         _ => System.Text.Encoding.UTF8.GetString(Text),
     };
+
+    private void WriteReal(JsonBuffer json)
+    {
+        var text = Real.ToString("R", CultureInfo.InvariantCulture);
+        json.Raw(System.Text.Encoding.ASCII.GetBytes(text.AsSpan().ContainsAny('.', 'E') ? text : text + ".0"));
+    }
 }

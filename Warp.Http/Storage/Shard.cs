@@ -77,6 +77,9 @@ internal sealed partial class Shard : IDisposable
 
     public int Epoch => _writer?.Epoch ?? 0;
 
+    /// <summary>The number of the youngest life, durable or not; 0 = there was none, or the shard is out of service.</summary>
+    public long LastEntity => _writer?.LastEntity ?? 0;
+
     /// <exception cref="ShardUnavailableException">The shard is damaged.</exception>
     public ViewHolder Views => Damage is { } damage ? throw new ShardUnavailableException(damage) { IsTransient = false } : _views!;
 

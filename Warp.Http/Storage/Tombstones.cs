@@ -28,6 +28,16 @@ internal sealed class Tombstones
     /// <summary>The last erasure of a name.</summary>
     public bool TryFind(NameTag tag, out Tombstone tombstone) => _byTag.TryGetValue(tag, out tombstone);
 
+    /// <summary>True if the life was erased, and had this name. Looks through all erasures where it was not the last one of the name.</summary>
+    public bool Holds(NameTag tag, long entity)
+    {
+        if (!_byTag.TryGetValue(tag, out var last)) return false;
+        if (last.Entity == entity) return true;
+        foreach (ref readonly var erased in _byPosition.Items)
+            if (erased.Entity == entity && erased.Tag == tag) return true;
+        return false;
+    }
+
     public bool TryFind(Guid receipt, out Tombstone tombstone) => _byReceipt.TryGetValue(receipt, out tombstone);
 
     /// <summary>True if anything was ever erased.</summary>

@@ -100,6 +100,15 @@ internal sealed partial class SubscriptionHub : IAsyncDisposable
         }
     }
 
+    /// <summary>True of a place in another entity's log. One of a life younger than any here may be this entity's of before a restore.</summary>
+    public bool IsForeign(EntityName name, EntityActor? actor, AskedPlace asked)
+    {
+        if (asked.Life.IsNone || asked.Life == actor?.Life) return false;
+        var shard = _store.ShardOf(name.Utf8);
+        if (asked.Life.Shard != shard.Index) return true;
+        return asked.Life.Number <= shard.LastEntity && !shard.Tombstones.Holds(_store.TagOf(name.Utf8), asked.Life.Number);
+    }
+
     /// <summary>Fixes where an entity's stream begins: what becomes durable after this call is sent.</summary>
     /// <param name="actor">As it was found just now; null = the entity does not exist yet.</param>
     public async ValueTask<EntityStart> FixStartAsync(EntityName name, EntityActor? actor, AskedPlace? asked)

@@ -83,13 +83,14 @@ internal ref partial struct EventParser
         if (member != EventMembers.None)
         {
             return Refuse(PathOf(member), member == EventMembers.Entity
-                ? "The entity is named by the path; only POST /v1/events names it in the body."
+                ? "An event names no entity: the path does, or a line of POST /v1/events."
                 : $"\"{name}\" belongs to the body's root, not to an event.");
         }
 
         var known = (allowed & EventMembers.Entity) != 0 ? "entity, type, payload" : "type, payload";
+        var batch = (allowed & EventMembers.Events) != 0 ? "; several have events and expect" : "";
         var shown = name.Length <= 64 ? name : name[..64] + "…";
-        return Refuse(PathOf(EventMembers.None) + "." + shown, $"The member is unknown; an event has {known}, aggregate, schemaVersion, id, metadata, occurredAt.");
+        return Refuse(PathOf(EventMembers.None) + "." + shown, $"The member is unknown; an event has {known}, aggregate, schemaVersion, id, metadata, occurredAt{batch}.");
     }
 
     private bool Metadata(ref Utf8JsonReader reader, ref EventFields e)

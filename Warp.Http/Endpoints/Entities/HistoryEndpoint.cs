@@ -20,6 +20,12 @@ internal sealed class HistoryEndpoint(EntityLookup lookup, AggregateCatalog defi
             return;
         }
 
+        if (query.Aggregate is { } aggregate && definitions.Current.ContendersOf(actor!.Name.Kind, Encoding.UTF8.GetString(aggregate)) is { } contenders)
+        {
+            await ProblemWriter.WriteAsync(context, Problems.ContestedKind(actor.Name.Kind, contenders));
+            return;
+        }
+
         var range = new EventRange(query.From, Math.Min(query.To ?? long.MaxValue, actor!.DurableSeq), query.Descending);
         range = await range.BetweenAsync(actor, query.SinceMs, query.UntilMs, context.RequestAborted);
         try

@@ -78,29 +78,10 @@ internal sealed class ProjectionJson(Store store)
             if (i > 0) json.Raw((byte)',');
             json.Text(table.Columns[i].Name);
             json.Raw((byte)':');
-            Write(json, row.Values[i]);
+            row.Values[i].WriteTo(json);
         }
 
         json.Raw("}}"u8);
-    }
-
-    public static void Write(JsonBuffer json, in SqlValue value)
-    {
-        switch (value.Kind)
-        {
-            case SqlKind.Integer:
-                json.Number(value.Integer);
-                break;
-            case SqlKind.Real:
-                json.Raw(Encoding.ASCII.GetBytes(value.Real.ToString("R", CultureInfo.InvariantCulture)));
-                break;
-            case SqlKind.Text:
-                json.Text(value.Text);
-                break;
-            default:
-                json.Raw("null"u8);
-                break;
-        }
     }
 
     private static void WriteRebuild(JsonBuffer json, RebuildProgress? rebuild)

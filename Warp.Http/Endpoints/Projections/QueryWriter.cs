@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using Warp.Http.Events;
 using Warp.Http.Projections;
@@ -73,7 +72,7 @@ internal static class QueryWriter
             {
                 if (i > 0) csv.Raw((byte)',');
                 if (row[i].Kind == SqlKind.Text) WriteField(csv, row[i].Text);
-                else if (row[i].Kind != SqlKind.Null) WriteNumber(csv, row[i]);
+                else if (!row[i].IsNullInJson) row[i].WriteTo(csv);
             }
 
             csv.Raw("\r\n"u8);
@@ -93,31 +92,10 @@ internal static class QueryWriter
             if (i > 0) json.Raw((byte)',');
             json.Text(columns[i]);
             json.Raw((byte)':');
-            if (row[i].Kind == SqlKind.Text) json.Text(row[i].Text);
-            else if (row[i].Kind == SqlKind.Null) json.Raw("null"u8);
-            else WriteNumber(json, row[i]);
+            row[i].WriteTo(json);
         }
 
         json.Raw((byte)'}');
-    }
-
-    /// <summary>A REAL keeps a point or an exponent, so that it comes back as one; one that JSON has no number for is null.</summary>
-    private static void WriteNumber(JsonBuffer json, SqlValue value)
-    {
-        if (value.Kind == SqlKind.Integer)
-        {
-            json.Number(value.Integer);
-            return;
-        }
-
-        if (!double.IsFinite(value.Real))
-        {
-            json.Raw("null"u8);
-            return;
-        }
-
-        var text = value.Real.ToString("R", CultureInfo.InvariantCulture);
-        json.Raw(Encoding.ASCII.GetBytes(text.AsSpan().ContainsAny('.', 'E') ? text : text + ".0"));
     }
 
     private static void WriteField(JsonBuffer csv, ReadOnlySpan<byte> text)

@@ -11,7 +11,7 @@ internal static class JsonStrictness
     /// <summary>Judges a whole document's bytes, before it is read; null = nothing is wrong with them.</summary>
     public static Problem? Check(ReadOnlySpan<byte> json)
     {
-        if (!Utf8.IsValid(json)) return Problems.InvalidJson("The body is not valid UTF-8.");
+        if (!Utf8.IsValid(json)) return Problems.InvalidJson("This is not valid UTF-8.");
         if (FindLoneSurrogate(json) is >= 0 and var at)
         {
             return Problems.InvalidJson(string.Create(CultureInfo.InvariantCulture,
@@ -96,9 +96,9 @@ internal static class JsonStrictness
         var depth = reader.CurrentDepth + (reader.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject ? 1 : 0);
         var rest = json[Math.Min((int)reader.BytesConsumed, json.Length)..].TrimStart(" \t\r\n,:"u8);
         if (depth >= limits.JsonDepth && rest is [(byte)'{' or (byte)'[', ..])
-            return Problems.InvalidJson($"The body is nested deeper than {limits.JsonDepth} (jsonDepth).");
-        return Problems.InvalidJson(string.Create(CultureInfo.InvariantCulture,
-            $"Line {(error.LineNumber ?? 0) + 1}, byte {error.BytePositionInLine ?? 0}: this is not JSON (RFC 8259)."));
+            return Problems.InvalidJson($"This is nested deeper than {limits.JsonDepth} (jsonDepth).");
+        var line = error.LineNumber is > 0 and var before ? string.Create(CultureInfo.InvariantCulture, $"Line {before + 1}, byte") : "Byte"; // most have one
+        return Problems.InvalidJson(string.Create(CultureInfo.InvariantCulture, $"{line} {error.BytePositionInLine ?? 0}: this is not JSON (RFC 8259)."));
     }
 
     private static bool TryUnit(ReadOnlySpan<byte> text, out char unit)

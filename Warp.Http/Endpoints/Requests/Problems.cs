@@ -80,7 +80,7 @@ internal static class Problems
 
     /// <param name="erasure">Null where the shard that knows of it could not be opened.</param>
     public static Problem EntityErased(in Tombstone? erasure) =>
-        new(410, "entity-erased", "The entity was erased.", "Its data is gone for good; append with ?recreate=true to begin a new life at seq 1.")
+        new(410, "entity-erased", "The entity was erased.", "Its data is gone for good. POST …/events?recreate=true begins a new life at seq 1.")
         {
             Extras = [("erasedAt", erasure is { } told ? Rfc3339.Format(told.ErasedAtMs) : null), ("receiptId", erasure?.ReceiptId.ToString("N"))],
         };
@@ -112,6 +112,12 @@ internal static class Problems
             Errors = ErrorsOf(errors),
             Extras = [("expression", errors[0].Expression), ("line", (long)errors[0].Line), ("column", (long)errors[0].Column)],
         };
+
+    /// <summary>A filter on an aggregate that a kind's events may or may not belong to.</summary>
+    public static Problem ContestedKind(ReadOnlySpan<byte> kind, IReadOnlyList<string> claims) =>
+        new(422, "invalid-definition", "Definitions contradict each other.",
+            $"{string.Join(" and ", claims)} have the same defaultForKind, \"{System.Text.Encoding.UTF8.GetString(kind)}\": whose its events are that name no aggregate can't be told.")
+        { ErrorPath = "aggregate" };
 
     private static List<(string Path, string Text)> ErrorsOf(IEnumerable<DefinitionError> errors) => [.. errors.Select(e => (e.Path, e.ToString()))];
 
@@ -165,7 +171,7 @@ internal static class Problems
         };
 
     public static Problem TooManySubscriptions(int max) =>
-        new(503, "overloaded", "The service takes no more for now.", $"{max} subscriptions are open, as many as there may be (subscriptions).") { Retryable = true, RetryAfterSeconds = 5 };
+        new(503, "overloaded", "The service takes no more for now.", $"{max} subscriptions are open, as many as there may be (Warp__Limits__Subscriptions).") { Retryable = true, RetryAfterSeconds = 5 };
 
     /// <summary>Says nothing of the cause: that stands in the log under the same trace id.</summary>
     public static Problem Internal() =>

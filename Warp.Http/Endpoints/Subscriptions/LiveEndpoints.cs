@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
 
 namespace Warp.Http.Endpoints;
@@ -34,7 +33,7 @@ internal static class LiveEndpoints
         headers["Referrer-Policy"] = "no-referrer";
         headers.CacheControl = "no-cache"; // asked for again, and answered in a few bytes: a new version shows at once
         headers.ETag = file.Tag;
-        if (StringValues.Equals(context.Request.Headers.IfNoneMatch, file.Tag))
+        if (EntityTags.NoneMatchHits(context.Request.Headers.IfNoneMatch, file.Tag))
         {
             context.Response.StatusCode = StatusCodes.Status304NotModified;
             return;

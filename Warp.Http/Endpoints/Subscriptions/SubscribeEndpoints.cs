@@ -17,7 +17,7 @@ internal sealed class SubscribeEndpoints(
 
     public async Task SubscribeToEntityAsync(HttpContext context)
     {
-        var query = new SubscribeQuery(context.Request, limits, ofAll: false);
+        var query = SubscribeQuery.OfEntity(context.Request, limits);
         var utf8 = lookup.ReadName(context, out var problem);
         problem ??= query.Problem;
         var asked = problem is null ? query.AskedPlace(out problem) : null;
@@ -34,7 +34,7 @@ internal sealed class SubscribeEndpoints(
     /// <summary>A saga's progress: the events of its own log, which name no party.</summary>
     public async Task SubscribeToSagaAsync(HttpContext context)
     {
-        var query = new SubscribeQuery(context.Request, limits, ofAll: false);
+        var query = SubscribeQuery.OfSaga(context.Request, limits);
         var problem = SagaEndpoints.ReadId(context, out var id) ?? query.Problem;
         var asked = problem is null ? query.AskedPlace(out problem) : null;
         if (problem is not null) await ProblemWriter.WriteAsync(context, problem);
@@ -43,8 +43,8 @@ internal sealed class SubscribeEndpoints(
 
     public async Task SubscribeToAllAsync(HttpContext context)
     {
-        var query = new SubscribeQuery(context.Request, limits, ofAll: true);
-        if (query.Problem is { } problem)
+        var query = SubscribeQuery.OfAll(context.Request, limits);
+        if ((query.Problem ?? query.ContestedKind(definitions.Current, default)) is { } problem)
         {
             await ProblemWriter.WriteAsync(context, problem);
             return;
@@ -58,7 +58,8 @@ internal sealed class SubscribeEndpoints(
         else if (!hub.TryParseCursor(query.LastEventId ?? query.Cursor!, out places))
         {
             await ProblemWriter.WriteAsync(context, Problems.InvalidCursor(
-                "The cursor is not one that this store gave: it is damaged, or the store was restored from a backup since. Start anew, with cursor=start or without."));
+                "The cursor is not one that this store gave: it is damaged, or the store was restored from a backup since. Start anew, with cursor=start or without.",
+                query.LastEventId is null ? "cursor" : SubscribeQuery.LastEventIdName));
             return;
         }
 
@@ -72,6 +73,15 @@ internal sealed class SubscribeEndpoints(
         if (found.Presence == EntityPresence.Erased)
         {
             await ProblemWriter.WriteAsync(context, Problems.EntityErased(found.Erasure));
+            return;
+        }
+
+        var problem = query.ContestedKind(definitions.Current, name.Kind);
+        if (asked is { } place && hub.IsForeign(name, found.Actor, place))
+            problem = Problems.InvalidRequest(SubscribeQuery.LastEventIdName, "The id is one of another entity's stream.");
+        if (problem is not null)
+        {
+            await ProblemWriter.WriteAsync(context, problem);
             return;
         }
 

@@ -9,17 +9,15 @@ namespace Warp.Http.Endpoints;
 /// <summary>What a request for an event stream asks for.</summary>
 internal sealed class SubscribeQuery
 {
-    private const string LastEventIdName = "Last-Event-ID";
+    public const string LastEventIdName = "Last-Event-ID";
 
     private readonly List<byte[]> _types;
     private readonly string? _aggregate;
     private readonly byte[]? _kind;
 
-    public SubscribeQuery(HttpRequest request, Limits limits, bool ofAll)
+    private SubscribeQuery(HttpRequest request, Limits limits, bool ofAll, params string[] names)
     {
-        var query = ofAll
-            ? new QueryParameters(request, "kind", "aggregate", "type", "cursor")
-            : new QueryParameters(request, "aggregate", "type", "from");
+        var query = new QueryParameters(request, names);
         if (ofAll) Cursor = query.Text("cursor");
         else From = query.Integer("from", 1);
         _types = query.Types(limits);
@@ -38,6 +36,12 @@ internal sealed class SubscribeQuery
         if (MediaTypes.Choose(request, MediaTypes.EventStream) is null) Problem ??= Problems.NotAcceptable(MediaTypes.EventStream);
     }
 
+    public static SubscribeQuery OfEntity(HttpRequest request, Limits limits) => new(request, limits, ofAll: false, "aggregate", "type", "from");
+
+    public static SubscribeQuery OfSaga(HttpRequest request, Limits limits) => new(request, limits, ofAll: false, "type", "from");
+
+    public static SubscribeQuery OfAll(HttpRequest request, Limits limits) => new(request, limits, ofAll: true, "kind", "aggregate", "type", "cursor");
+
     public Problem? Problem { get; }
 
     /// <summary>The first seq that is wanted; null = only what comes next.</summary>
@@ -49,6 +53,13 @@ internal sealed class SubscribeQuery
     public string? LastEventId { get; }
 
     public SubscriptionFilter Filter(AggregateCatalog definitions) => new(definitions, _types, _aggregate, _kind);
+
+    /// <summary>Where the filter can't say whose an event is, as far as that is known before the first one.</summary>
+    public Problem? ContestedKind(AggregateSet definitions, ReadOnlySpan<byte> kindOfEntity)
+    {
+        var kind = _kind ?? kindOfEntity;
+        return _aggregate is not null && definitions.ContendersOf(kind, _aggregate) is { } contenders ? Problems.ContestedKind(kind, contenders) : null;
+    }
 
     /// <summary>What the client has of an entity; null without a problem = only what comes next is wanted.</summary>
     public AskedPlace? AskedPlace(out Problem? problem)

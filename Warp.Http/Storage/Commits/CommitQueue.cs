@@ -28,17 +28,7 @@ internal sealed class CommitQueue<TItem, TAtomics>
     public TItem? TakeAll_WriterOnly()
     {
         if (TAtomics.Read(ref _word) is null) return null;
-        var newest = TAtomics.Exchange(ref _word, null) as TItem;
-        TItem? oldest = null;
-        while (newest is not null)
-        {
-            var next = newest.Next;
-            newest.Next = oldest;
-            oldest = newest;
-            newest = next;
-        }
-
-        return oldest;
+        return QueuedChain.OldestFirst(TAtomics.Exchange(ref _word, null) as TItem);
     }
 
     /// <summary>False if something was queued meanwhile: take it instead of sleeping.</summary>
@@ -46,11 +36,4 @@ internal sealed class CommitQueue<TItem, TAtomics>
 
     /// <summary>After a sleep that nobody ended; an item that comes at the same moment stays queued.</summary>
     public void GetUp_WriterOnly() => TAtomics.CompareExchange(ref _word, null, Sleeping);
-}
-
-/// <summary>An item that carries its own link, so that queueing allocates nothing.</summary>
-public interface IQueued<T>
-    where T : class
-{
-    T? Next { get; set; }
 }

@@ -2,11 +2,13 @@ import { open } from './sse.js';
 
 const ROWS_MAX = 500;
 const PAYLOAD_CHARS_MAX = 2000;
+const FILTERS = ['kind', 'entity', 'type', 'aggregate', 'start']; // fields of the form, and names in the page's address
 const $ = id => document.getElementById(id);
 const form = $('filters');
 const field = name => form.elements.namedItem(name);
 
 let stream = null;
+let applied = null; // the filters that the stream has, whatever the form says since
 let waiting = []; // the JSON of events that came since the last frame, or while paused: the newest ROWS_MAX
 let received = 0;
 let held = 0;
@@ -15,17 +17,15 @@ let isFrameDue = false;
 let recent = []; // events received in each of the last seconds
 
 function filters() {
-  const value = name => field(name).value.trim();
-  return { kind: value('kind'), entity: value('entity'), type: value('type'), aggregate: value('aggregate'), start: field('start').value };
+  return Object.fromEntries(FILTERS.map(name => [name, field(name).value.trim()]));
 }
 
-/** The address of the stream. Where it goes on after a break says the id of what came last, not this. */
 function address(f) {
   const query = new URLSearchParams();
   if (f.type) query.append('type', f.type);
   if (f.aggregate) query.append('aggregate', f.aggregate);
-  const slash = f.entity.indexOf('/');
-  if (slash > 0) {
+  if (f.entity) {
+    const slash = f.entity.indexOf('/');
     if (f.start === 'beginning') query.append('from', '1');
     return `/v1/entities/${encodeURIComponent(f.entity.slice(0, slash))}/${encodeURIComponent(f.entity.slice(slash + 1))}/subscribe?${query}`;
   }
@@ -46,29 +46,39 @@ function note(text) {
   $('note').hidden = !text;
 }
 
+/** Applies what is in the form. */
 function connect() {
   stream?.close();
-  const f = filters();
-  remember(f);
-  $('all').hidden = !f.entity;
-  field('kind').disabled = f.entity !== '';
+  stream = null;
+  applied = filters();
+  remember(applied);
+  $('all').hidden = !applied.entity;
+  field('kind').disabled = applied.entity !== '';
+  for (const name of FILTERS) field(name).removeAttribute('aria-invalid');
   note('');
-  if (f.entity && f.entity.indexOf('/') < 1) {
-    show('ended', 'An entity is named kind/id, as in user/alice');
-    return;
-  }
 
-  show('connecting', 'Connecting…');
-  stream = open({ url: address(f), key: field('key').value, onMessage, onState });
+  // As an id, . and .. would be a part of the path to the browser.
+  if (applied.entity && !/^[^/]+\/(?!\.{1,2}$)./.test(applied.entity))
+    refuse({ title: 'The request is not valid.', status: 400, detail: 'An entity is named kind/id, as in user/alice; no id is empty, . or ..', errors: { entity: [] } });
+  else listen('');
 }
 
-function onState(state, text, detail) {
-  if (state === 'open') show(field('start').value === 'now' ? 'live' : 'connecting', field('start').value === 'now' ? 'Live' : 'Catching up…');
-  else if (state === 'reconnecting') show('connecting', text ? `Reconnecting… (${text})` : 'Reconnecting…');
-  else {
-    show('ended', text);
-    note(detail ?? '');
-  }
+function listen(lastId) {
+  show('connecting', 'Connecting…');
+  stream = open({ url: address(applied), key: field('key').value, lastId, onMessage, onState });
+}
+
+function onState(state, problem) {
+  if (state === 'open') show('connecting', 'Catching up…');
+  else if (state === 'reconnecting') show('connecting', problem.title ? `Reconnecting… (${problem.title})` : 'Reconnecting…');
+  else refuse(problem);
+}
+
+function refuse({ title, status, detail, errors }) {
+  show('ended', title);
+  note(status === 400 ? `${detail} Change the filter and apply again.` : detail);
+  for (const name of Object.keys(errors ?? {})) field(name === 'path' ? 'entity' : name)?.setAttribute('aria-invalid', 'true');
+  if (status === 410) clear(); // erased while the page was not connected
 }
 
 function onMessage({ event, data }) {
@@ -78,12 +88,17 @@ function onMessage({ event, data }) {
   }
 
   if (event === 'resync') {
-    note(`The stream begins anew: ${JSON.parse(data).reason}. The place it stood at is not in the log any more.`);
+    const { reason, from } = JSON.parse(data);
+    if (from === 1) clear(); // an entity's whole log follows
+    note(reason === 'recreated'
+      ? 'The entity was erased and created again: this is its new life.'
+      : `The log does not go on where this page stood (${reason}), as after a restore: some events may be missing, or shown that are no more.`);
     return;
   }
 
   if (event === 'erased') {
-    show('ended', 'The entity was erased');
+    stream.close();
+    show('ended', 'The entity was erased.');
     clear();
     return;
   }
@@ -133,7 +148,7 @@ function exactText(json) {
 
 function row(json) {
   const event = JSON.parse(json);
-  const entity = event.entity ?? field('entity').value.trim();
+  const entity = event.entity ?? applied.entity;
   const li = document.createElement('li');
   li.className = 'new';
   const time = element('time', '', new Date(event.recordedAt).toLocaleTimeString([], { hourCycle: 'h23', hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 }));
@@ -161,6 +176,7 @@ function narrow(entity) {
 function clear() {
   $('events').replaceChildren();
   waiting = [];
+  received = 0;
   held = 0;
   due();
 }
@@ -181,7 +197,7 @@ function remember(f) {
 
 function recall() {
   for (const [name, value] of new URLSearchParams(location.search))
-    if (['kind', 'entity', 'type', 'aggregate', 'start'].includes(name)) field(name).value = value;
+    if (FILTERS.includes(name)) field(name).value = value;
   if (!field('start').value) field('start').value = 'now';
 }
 
@@ -193,6 +209,12 @@ form.addEventListener('submit', e => {
 $('pause').addEventListener('click', pause);
 $('clear').addEventListener('click', clear);
 $('all').addEventListener('click', () => narrow(''));
+
+// A page that was left may be kept, and its stream would hold one of the six connections that a browser opens to a service.
+addEventListener('pagehide', () => stream?.close());
+addEventListener('pageshow', e => {
+  if (e.persisted && stream) listen(stream.lastId);
+});
 setInterval(() => {
   // Over the last five seconds.
   $('rate').textContent = Math.round(recent.reduce((sum, n) => sum + (n ?? 0), 0) / 5).toLocaleString();

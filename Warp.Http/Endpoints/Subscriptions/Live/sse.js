@@ -1,9 +1,14 @@
-// Reads server-sent events (WHATWG HTML, 9.2) by fetch: EventSource sends no key, and tells nobody of an id that comes without data.
+// Reads server-sent events (WHATWG HTML, 9.2) by fetch. EventSource sends no key, can't begin behind an id that an earlier connection
+// brought, does not say why it was refused, and hides the comments by which a silent stream shows that it stands.
+
+const RETRY_MS = 1000;
+const RETRY_MS_MAX = 15000;
+const SILENCE_MS_MAX = 45000; // three of the heartbeats that the service sends by default
 
 /**
  * A parser that is fed text in pieces of any size.
  * @param {(message: { event: string, data: string, id: string }) => void} onMessage
- * @param {(id: string) => void} [onId] called with the id that counts from here on, also where no message comes with it
+ * @param {(id: string) => void} onId where the stream stands now, whether a message came with it or not
  * @returns {(text: string) => void}
  */
 export function parser(onMessage, onId = () => {}) {
@@ -16,7 +21,7 @@ export function parser(onMessage, onId = () => {}) {
 
   const take = line => {
     if (line === '') {
-      onId(id);
+      if (id) onId(id);
       if (data !== null) onMessage({ event: event || 'message', data, id });
       event = '';
       data = null;
@@ -57,77 +62,85 @@ export function parser(onMessage, onId = () => {}) {
 }
 
 /**
- * A stream of events that is opened again where it breaks, behind the id that came last. It tells what came, and whether the stream stands.
- * @param {{ url: string, key: string, onMessage: Function, onState: (state: string, text?: string, detail?: string) => void }} options
- * @returns {{ close: () => void }}
+ * A stream of events that comes back when it breaks, behind the last id that came.
+ * @param {{ url: string, key: string, lastId?: string, onMessage: (message: { event: string, data: string, id: string }) => void,
+ *   onState: (state: 'open' | 'reconnecting' | 'refused', problem?: { title: string, status?: number, detail?: string, errors?: object }) => void }} options
+ * @returns {{ lastId: string, close: () => void }}
  */
-export function open({ url, key, onMessage, onState }) {
-  let lastId = '';
-  let isClosed = false;
-  let isOver = false; // the server said that nothing comes any more
+export function open({ url, key, lastId = '', onMessage, onState }) {
+  let connection; // the AbortController of the connection that stands, or is tried
+  let heardAt = 0;
+  let delay = RETRY_MS;
   let timer = 0;
-  let delay = 1000;
-  let end = () => {};
+  let isClosed = false;
 
   const message = m => {
     if (isClosed) return;
-    delay = 1000;
-    if (m.event === 'erased') isOver = true;
+    delay = RETRY_MS;
     onMessage(m);
-    if (isOver) close();
   };
 
-  const again = detail => {
-    end();
-    if (isClosed) return;
-    onState('reconnecting', detail);
-    timer = setTimeout(connect, delay);
-    delay = Math.min(delay * 2, 15000);
-  };
-
-  async function connect() {
-    if (isClosed) return;
-    const abort = new AbortController();
-    end = () => abort.abort();
-    try {
-      const headers = {
-        Accept: 'text/event-stream',
-        ...(key && { Authorization: `Bearer ${key}` }),
-        ...(lastId && { 'Last-Event-ID': lastId }),
-      };
-      const answer = await fetch(url, { headers, cache: 'no-store', credentials: 'omit', signal: abort.signal });
-      if (!answer.ok) {
-        const problem = await answer.json().catch(() => ({}));
-        if (answer.status < 500 && answer.status !== 429) {
-          onState('refused', problem.title ?? `HTTP ${answer.status}`, problem.detail);
-          return;
-        }
-
-        throw new Error(problem.title ?? `HTTP ${answer.status}`);
+  /** One connection, until it ends. */
+  async function read(signal) {
+    const headers = { Accept: 'text/event-stream' };
+    if (key) headers.Authorization = `Bearer ${key}`;
+    if (lastId) headers['Last-Event-ID'] = lastId;
+    const answer = await fetch(url, { headers, cache: 'no-store', signal });
+    if (!answer.ok) {
+      const problem = { title: `HTTP ${answer.status}`, ...await answer.json().catch(() => null), status: answer.status };
+      if (isClosed) return;
+      if (answer.status >= 500 || answer.status === 429) {
+        delay = Math.max(delay, 1000 * answer.headers.get('Retry-After') || 0);
+        throw new Error(problem.title);
       }
 
-      onState('open');
-      const feed = parser(message, id => { lastId = id || lastId; });
-      const text = new TextDecoder('utf-8', { ignoreBOM: true });
-      const reader = answer.body.getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        feed(text.decode(value, { stream: true }));
-      }
+      close();
+      onState('refused', problem);
+      return;
+    }
 
-      again('');
-    } catch (error) {
-      if (!isClosed && !abort.signal.aborted) again(error.message);
+    if (!answer.headers.get('Content-Type')?.startsWith('text/event-stream')) throw new Error('the answer is not a stream of events');
+    onState('open');
+    const feed = parser(message, id => { lastId = id; });
+    const text = new TextDecoder('utf-8', { ignoreBOM: true });
+    const reader = answer.body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      heardAt = Date.now();
+      feed(text.decode(value, { stream: true }));
     }
   }
+
+  async function connect() {
+    connection = new AbortController();
+    heardAt = Date.now();
+    let why = '';
+    try {
+      await read(connection.signal);
+    } catch (error) {
+      why = (connection.signal.reason ?? error).message;
+    }
+
+    if (isClosed) return;
+    connection.abort(); // what was not read to its end would stay open
+    onState('reconnecting', { title: why });
+    timer = setTimeout(connect, delay);
+    delay = Math.min(delay * 2, RETRY_MS_MAX);
+  }
+
+  // By the clock, which goes on while the computer sleeps, as a timer does not.
+  const watch = setInterval(() => {
+    if (Date.now() - heardAt > SILENCE_MS_MAX) connection.abort(new Error(`nothing came for ${SILENCE_MS_MAX / 1000} s`));
+  }, 1000);
 
   function close() {
     isClosed = true;
     clearTimeout(timer);
-    end();
+    clearInterval(watch);
+    connection.abort();
   }
 
   connect();
-  return { close };
+  return { get lastId() { return lastId; }, close };
 }
