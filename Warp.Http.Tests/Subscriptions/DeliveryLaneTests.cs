@@ -52,7 +52,7 @@ public sealed class DeliveryLaneTests : IDisposable
         using var lane = await StartAsync();
         _time.Advance(TimeSpan.FromMilliseconds(20));
         _appended = 1_000;
-        Push(lane, 1);
+        using (await LaneHold.BeginAsync(lane, _subscribers[0].Filter)) Push(lane, 1);
         await Eventually.BecomesTrueAsync("the lane rests", () => lane.IsResting);
         HasEverybody(1).ShouldBeTrue();
 

@@ -24,7 +24,7 @@ public sealed class DisconnectTests : IDisposable
     public async Task Whoever_leaves_and_comes_back_gets_every_event_once_and_in_order(int shards)
     {
         var disconnects = TestRun.Rounds("WARP_TEST_DISCONNECTS", 50);
-        using var fixture = new HubFixture(
+        await using var fixture = new HubFixture(
             StoreFixture.Small(_directory.Path, sealBytes: 64 * 1024, shards: shards, sealAfter: TimeSpan.FromMilliseconds(200), mergeFanOut: 2),
             new SubscriptionOptions { BufferEvents = 8, BufferBytes = 4096 }, memoryBytes: 4096);
         using var stop = new CancellationTokenSource();

@@ -9,7 +9,7 @@ using Warp.Http.Tests.Storage;
 namespace Warp.Http.Tests.Subscriptions;
 
 /// <summary>A store with subscriptions on it, without HTTP: a session writes into a pipe that the test reads.</summary>
-internal sealed class HubFixture : IDisposable
+internal sealed class HubFixture : IAsyncDisposable
 {
     private readonly Limits _limits = new();
 
@@ -54,9 +54,9 @@ internal sealed class HubFixture : IDisposable
         return new PipeClient(Hub, (pipe, abort) => new FeedSession(Hub, places, resync, filter ?? Filter(), pipe, abort));
     }
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
-        Hub.Dispose();
+        await Hub.DisposeAsync();
         Store.Dispose();
     }
 }
@@ -74,6 +74,7 @@ internal sealed class PipeClient : IAsyncDisposable
         _hub = hub;
         Session = open(_pipe.Writer, () =>
         {
+            if (AbortFails) throw new InvalidOperationException("The request has ended.");
             WasAborted = true;
             _pipe.Writer.CancelPendingFlush();
         });
@@ -88,6 +89,8 @@ internal sealed class PipeClient : IAsyncDisposable
     public SseReader Reader { get; }
 
     public bool WasAborted { get; private set; }
+
+    public bool AbortFails { get; set; }
 
     public bool HasEnded => _running.IsCompleted;
 

@@ -17,7 +17,7 @@ public sealed class SessionTests : IDisposable
     [Fact]
     public async Task A_silent_stream_gets_a_comment_and_one_that_was_filtered_its_progress()
     {
-        using var fixture = Open(new SubscriptionOptions());
+        await using var fixture = Open(new SubscriptionOptions());
         await using var silent = await fixture.FollowAsync("user/1", "0");
         await using var filtered = await fixture.FollowAsync("user/2", "0", fixture.Filter(types: "Wanted"));
         await using var ofAll = fixture.FollowAll("start", fixture.Filter(kind: "other"));
@@ -42,7 +42,7 @@ public sealed class SessionTests : IDisposable
     public async Task A_reader_that_pauses_is_served_from_disk_and_misses_nothing()
     {
         const int Events = 500;
-        using var fixture = Open(new SubscriptionOptions { BufferEvents = 4 });
+        await using var fixture = Open(new SubscriptionOptions { BufferEvents = 4 });
         await using var slow = await fixture.FollowAsync("user/1", "0");
         await using var quick = await fixture.FollowAsync("user/1", "0");
         (await slow.ReadAsync())!.Event.ShouldBe("caught-up");
@@ -61,7 +61,7 @@ public sealed class SessionTests : IDisposable
     public async Task A_client_that_takes_nothing_is_cut_after_its_time_and_resumes()
     {
         const int Events = 200;
-        using var fixture = Open(new SubscriptionOptions { BufferEvents = 4, SendTimeout = TimeSpan.FromSeconds(30) });
+        await using var fixture = Open(new SubscriptionOptions { BufferEvents = 4, SendTimeout = TimeSpan.FromSeconds(30) });
         await using var dead = await fixture.FollowAsync("user/1", "0");
         (await dead.ReadAsync())!.Event.ShouldBe("caught-up");
         for (var i = 1; i <= Events; i++) await fixture.Store.AppendAsync("user/1", new TestEvent("Moved", FeedConsumer.PayloadOf("user/1", i)));
@@ -82,10 +82,44 @@ public sealed class SessionTests : IDisposable
         for (var i = 1; i <= Events; i++) (await NextEventAsync(again)).ShouldBe($"{i}");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_reader_that_makes_its_stream_wait_holds_no_page_and_misses_nothing(bool ofAll)
+    {
+        const int Events = 3_000;
+        await using var fixture = Open(new SubscriptionOptions());
+        for (var i = 1; i <= Events; i += 100)
+        {
+            var first = i;
+            await fixture.Store.AppendAsync(
+                "user/1", [.. Enumerable.Range(0, 100).Select(n => new TestEvent("Moved", FeedConsumer.PayloadOf("user/1", first + n)))]);
+            if (i == 1501) await fixture.Store.SealAsync();
+        }
+
+        await using var slow = ofAll ? fixture.FollowAll("start") : await fixture.FollowAsync("user/1", "0");
+        var givenUp = 0;
+        for (var seq = 1; seq <= Events; seq++)
+        {
+            // What the pipe took ahead is read in between; then the session waits again.
+            if (seq % 500 == 1)
+            {
+                await Eventually.BecomesTrueAsync("the stream waits for its client", () => slow.Session.Pages.IsResting);
+                _time.Advance(TimeSpan.FromSeconds(1));
+                slow.Session.Pages.IsResting.ShouldBeFalse();
+                givenUp++;
+            }
+
+            (await NextEventDataAsync(slow)).ShouldContain($"\"seq\":{seq},");
+        }
+
+        givenUp.ShouldBe(6);
+    }
+
     [Fact]
     public async Task A_large_event_goes_out_in_slices_to_a_client_that_reads()
     {
-        using var fixture = Open(new SubscriptionOptions());
+        await using var fixture = Open(new SubscriptionOptions());
         await using var client = await fixture.FollowAsync("user/1", "0");
         var payload = $$"""{"a":"{{new string('x', 1_000_000)}}"}""";
         await fixture.Store.AppendAsync("user/1", new TestEvent("Large", payload));
@@ -102,7 +136,7 @@ public sealed class SessionTests : IDisposable
     [Fact]
     public async Task Streams_end_when_their_shard_ends()
     {
-        using var fixture = Open(new SubscriptionOptions());
+        await using var fixture = Open(new SubscriptionOptions());
         await using var ofOne = await fixture.FollowAsync("user/1", "0");
         await using var ofAll = fixture.FollowAll(null);
         (await ofOne.ReadAsync())!.Event.ShouldBe("caught-up");
@@ -117,7 +151,7 @@ public sealed class SessionTests : IDisposable
     [Fact]
     public async Task A_subscription_keeps_no_actor_in_memory()
     {
-        using var fixture = Open(new SubscriptionOptions());
+        await using var fixture = Open(new SubscriptionOptions());
         await fixture.Store.AppendAsync("user/1", new TestEvent("Moved"));
         await using var client = await fixture.FollowAsync("user/1", "0");
         (await NextEventAsync(client)).ShouldBe("1");
@@ -132,7 +166,7 @@ public sealed class SessionTests : IDisposable
     [Fact]
     public async Task Entities_that_come_while_they_are_awaited_are_followed_from_their_first_event()
     {
-        using var fixture = Open(new SubscriptionOptions());
+        await using var fixture = Open(new SubscriptionOptions());
         for (var round = 0; round < 50; round++)
         {
             var entity = $"born/{round}";
@@ -152,6 +186,15 @@ public sealed class SessionTests : IDisposable
         {
             var message = (await client.ReadAsync()).ShouldNotBeNull("the stream ended");
             if (message.IsEvent) return message.Id;
+        }
+    }
+
+    private static async Task<string> NextEventDataAsync(PipeClient client)
+    {
+        while (true)
+        {
+            var message = (await client.ReadAsync()).ShouldNotBeNull("the stream ended");
+            if (message.IsEvent) return message.Data;
         }
     }
 

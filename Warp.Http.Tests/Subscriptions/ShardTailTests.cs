@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Warp.Http.Events;
+using Warp.Http.Storage;
 using Warp.Http.Subscriptions;
 using Warp.Http.Tests.Storage;
 using Warp.Http.Tests.Support;
@@ -52,6 +53,46 @@ public sealed class ShardTailTests : IDisposable
             await taking.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
             tail.Detach(next);
         }
+    }
+
+    /// <summary>Many at once, each in a pool item of its own, would stand before whatever the pool has to do for appends.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Ends_go_by_the_lane_as_events_do(bool isErased)
+    {
+        using var lane = new DeliveryLane(() => 0, TimeProvider.System);
+        var tail = new ShardTail(_store.Store, _store.Shard, lane, NullLogger.Instance);
+        var followers = Enumerable.Range(0, 50).Select(_ => Follow(tail)).ToList();
+        var hold = await LaneHold.BeginAsync(lane, _filter);
+
+        if (isErased) await _store.Registry.EraseAsync(StoreFixture.Bytes(Entity), Guid.NewGuid(), isNamedElsewhere: true, TestContext.Current.CancellationToken);
+        else _store.Shard.Quarantine(new DamagedDataException("The test says so."));
+
+        await Eventually.BecomesTrueAsync("they have ended", () => followers.TrueForAll(f => f.Subscriber.End != SubscriptionEnd.None));
+        followers.ShouldAllBe(f => !f.Waiting.IsCompleted, "what the lane does not wake is not woken");
+        hold.Dispose();
+        await Task.WhenAll(followers.Select(f => f.Waiting)).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_tail_that_is_stopped_ends_its_subscribers_and_leaves_no_loop()
+    {
+        using var lane = new DeliveryLane(() => 0, TimeProvider.System);
+        var tail = new ShardTail(_store.Store, _store.Shard, lane, NullLogger.Instance);
+        var (_, waiting) = Follow(tail);
+
+        await tail.StopAsync().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+
+        await waiting.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+    }
+
+    private (Subscriber Subscriber, Task Waiting) Follow(ShardTail tail)
+    {
+        var subscriber = new Subscriber(_filter, 256, 1 << 20);
+        subscriber.GoLive();
+        tail.Attach(subscriber, NameOf(Entity), 0);
+        return (subscriber, subscriber.WaitAsync().AsTask());
     }
 
     /// <summary>As a session does it; what was committed before it attached may come, too.</summary>

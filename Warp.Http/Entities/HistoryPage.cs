@@ -31,6 +31,7 @@ public sealed class HistoryPage : IDisposable
     {
         _bytes.Dispose();
         _entries.Clear();
+        _entries.Capacity = 0; // whoever still refers to the page holds nothing by it
     }
 
     /// <summary>Reads from <paramref name="view"/>, which the caller has leased. At least one event is read where there is one.</summary>

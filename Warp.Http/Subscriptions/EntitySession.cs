@@ -7,7 +7,7 @@ namespace Warp.Http.Subscriptions;
 
 /// <summary>The stream of one entity: its place is the last seq that was sent, or passed over by the filter.</summary>
 internal sealed class EntitySession(SubscriptionHub hub, EntityName name, EntityStart start, SubscriptionFilter filter, PipeWriter pipe, Action abort)
-    : SubscriptionSession(hub, filter, pipe, abort)
+    : SubscriptionSession(hub, filter, start.Resync, pipe, abort)
 {
     private readonly ShardTail _tail = hub.TailOf(name);
     private Life _life = start.Life;
@@ -19,11 +19,15 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         if (_life.IsNone && !await FindLifeAsync()) return;
         while (IsGoingOn)
         {
-            using var page = await Hub.Reader.ReadAsync(_life, _lastSeq + 1);
-            if (page is null) Subscriber.Stop(SubscriptionEnd.Erased);
-            if (page is null or { Count: 0 }) return;
-            await SendAsync(page);
-            if (page.NextSeq == 0) return;
+            var page = await Hub.Reader.ReadAsync(_life, _lastSeq + 1, Pages.PageBytes);
+            if (page is null)
+            {
+                Subscriber.Stop(SubscriptionEnd.Erased);
+                return;
+            }
+
+            var isLast = page.NextSeq == 0;
+            if (await SendAsync(page, page.Count, (from, slice) => Render(page, from, slice)) && isLast) return;
             await WriteProgressIfDueAsync();
         }
     }
@@ -51,10 +55,12 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         if (!Hub.IsErased(_life)) await Sse.WriteSharedAsync(e.Message);
     }
 
-    protected override Action? FindProgress()
+    protected override bool TryMoveOn()
     {
         var seen = Subscriber.Topic?.LastSeq ?? 0;
-        return seen > _lastSeq ? () => _lastSeq = seen : null;
+        if (seen <= _lastSeq || !Subscriber.IsIdle) return false;
+        _lastSeq = seen;
+        return true;
     }
 
     protected override void WriteId(JsonBuffer to) => SseText.WriteId(to, _lastSeq, _life, _isRecreated);
@@ -65,19 +71,7 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         to.Number(_lastSeq);
     }
 
-    protected override async ValueTask WriteResyncAsync()
-    {
-        if (start.Resync is null) return;
-        using var json = JsonBuffer.Rent();
-        WriteId(json);
-        SseText.BeginControl(json, "resync"u8);
-        json.Raw("{\"reason\":"u8);
-        json.Text(start.Resync);
-        json.Raw(",\"from\":"u8);
-        json.Number(_lastSeq + 1);
-        json.Raw("}\n\n"u8);
-        await Sse.WriteAsync(json.WrittenMemory);
-    }
+    protected override void WriteFrom(JsonBuffer to) => to.Number(_lastSeq + 1);
 
     protected override async ValueTask WriteErasedAsync()
     {
@@ -112,34 +106,27 @@ internal sealed class EntitySession(SubscriptionHub hub, EntityName name, Entity
         _isRecreated = _tail.IsRecreated(name.Utf8, life.Number);
     }
 
-    private async ValueTask SendAsync(HistoryPage page)
-    {
-        using var json = JsonBuffer.Rent();
-        for (var next = 0; next < page.Count && IsGoingOn;)
-        {
-            json.Clear();
-            var (to, sent) = Render(page, next, json);
-            if (Hub.IsErased(_life)) return;
-            await Sse.WriteAsync(json.WrittenMemory);
-            SubscriptionMetrics.Sent.Add(sent);
-            _lastSeq = page.GetEvent(to - 1).Seq;
-            next = to;
-        }
-    }
-
-    private (int Next, int Sent) Render(HistoryPage page, int from, JsonBuffer json)
+    private (int Next, int Sent) Render(HistoryPage page, int from, JsonBuffer slice)
     {
         var sent = 0;
         var next = from;
-        for (; next < page.Count && json.Length < SseWriter.SliceBytes; next++)
+        for (; next < page.Count; next++)
         {
             var recorded = page.GetEvent(next);
             if (!Filter.Takes(recorded.Fields, name.Kind)) continue;
-            SseText.WriteId(json, recorded.Seq, _life, _isRecreated);
-            SseText.WriteEvent(json, recorded, _life, default);
+            if (!HasRoom(slice, recorded.Fields)) break;
+            SseText.WriteId(slice, recorded.Seq, _life, _isRecreated);
+            SseText.WriteEvent(slice, recorded, _life, default);
             sent++;
         }
 
+        if (Hub.IsErased(_life))
+        {
+            slice.Clear();
+            return (page.Count, 0); // the next read says so, too
+        }
+
+        _lastSeq = page.GetEvent(next - 1).Seq;
         return (next, sent);
     }
 }

@@ -5,15 +5,9 @@ namespace Warp.Http.Subscriptions;
 /// <summary>Where an entity's stream begins.</summary>
 /// <param name="Life">None while the entity does not exist.</param>
 /// <param name="LastSeq">What the client has: the next seq is sent first.</param>
-/// <param name="Resync">Why the client's place can't be kept; null = it is.</param>
+/// <param name="Resync">A <see cref="ResyncReason"/>; null = the client's place is kept.</param>
 internal readonly record struct EntityStart(Life Life, long LastSeq, string? Resync)
 {
-    /// <summary>The client's log is longer than this one, as after a restore.</summary>
-    public const string Ahead = "ahead";
-
-    /// <summary>The client's place belongs to a life that was erased.</summary>
-    public const string Recreated = "recreated";
-
     /// <param name="last">The entity's last durable seq.</param>
     /// <param name="isRecreated">True if the name had a life before this one.</param>
     /// <param name="asked">What the client has; null = only what comes next is wanted.</param>
@@ -21,8 +15,8 @@ internal readonly record struct EntityStart(Life Life, long LastSeq, string? Res
     {
         if (asked is not { } place) return new EntityStart(life, last, null);
         var isOtherLife = !place.IsAnyLife && (place.Life.IsNone ? isRecreated : place.Life != life);
-        if (isOtherLife) return new EntityStart(life, 0, Recreated);
-        return place.Seq > last ? new EntityStart(life, last, Ahead) : new EntityStart(life, place.Seq, null);
+        if (isOtherLife) return new EntityStart(life, 0, ResyncReason.Recreated);
+        return place.Seq > last ? new EntityStart(life, last, ResyncReason.Ahead) : new EntityStart(life, place.Seq, null);
     }
 }
 

@@ -1,14 +1,18 @@
 using Warp.Http.Events;
+using Warp.Http.Storage;
 
 namespace Warp.Http.Subscriptions;
 
 /// <summary>One entity that is followed in a tail, with its subscribers. Under the tail's gate, but for what is marked.</summary>
 /// <param name="number">0 while the entity does not exist: its first record will say.</param>
-internal sealed class EntityTopic(EntityName name, long number)
+/// <param name="tag">The name's, by which fences know it.</param>
+internal sealed class EntityTopic(EntityName name, NameTag tag, long number)
 {
     private long _lastSeq;
 
     public EntityName Name { get; } = name;
+
+    public NameTag Tag { get; } = tag;
 
     public long Number { get; set; } = number;
 

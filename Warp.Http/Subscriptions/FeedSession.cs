@@ -6,18 +6,10 @@ namespace Warp.Http.Subscriptions;
 
 /// <summary>The stream of all entities: its place is a vector, a place for each shard.</summary>
 /// <param name="places">Where it begins; the session's own from here on.</param>
-/// <param name="resync">Why the client's place can't be kept; null = it is.</param>
 internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, string? resync, SubscriptionFilter filter, PipeWriter pipe, Action abort)
-    : SubscriptionSession(hub, filter, pipe, abort)
+    : SubscriptionSession(hub, filter, resync, pipe, abort)
 {
-    /// <summary>The client's place is one that this store never gave out.</summary>
-    public const string Unknown = "unknown";
-
-    /// <summary>The client's place lies behind the end of the log, as after a restore.</summary>
-    public const string Ahead = "ahead";
-
     private const int PageEntries = 1000;
-    private const int PageBytes = 256 * 1024;
 
     /// <summary>Shards are read in turns, a page each, until none has more.</summary>
     protected override async ValueTask CatchUpAsync()
@@ -57,18 +49,19 @@ internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, strin
         await Sse.WriteAsync(e.Message);
     }
 
-    protected override Action? FindProgress()
+    protected override bool TryMoveOn()
     {
-        var seen = new FeedPlace[places.Length];
+        var seen = Array.ConvertAll(Hub.Tails, tail => tail.Position);
+        if (!Subscriber.IsIdle) return false;
         var hasMoved = false;
         for (var shard = 0; shard < seen.Length; shard++)
         {
-            var position = Hub.Tails[shard].Position;
-            hasMoved |= position > places[shard].Position;
-            seen[shard] = FeedPlace.At(Math.Max(position, places[shard].Position));
+            if (seen[shard] <= places[shard].Position) continue;
+            places[shard] = FeedPlace.At(seen[shard]);
+            hasMoved = true;
         }
 
-        return hasMoved ? () => seen.CopyTo(places, 0) : null;
+        return hasMoved;
     }
 
     protected override void WriteId(JsonBuffer to) => SseText.WriteId(to, Hub.StoreId, places);
@@ -79,19 +72,7 @@ internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, strin
         to.Text(Cursor.Format(Hub.StoreId, places));
     }
 
-    protected override async ValueTask WriteResyncAsync()
-    {
-        if (resync is null) return;
-        using var json = JsonBuffer.Rent();
-        WriteId(json);
-        SseText.BeginControl(json, "resync"u8);
-        json.Raw("{\"reason\":"u8);
-        json.Text(resync);
-        json.Raw(",\"from\":"u8);
-        json.Text(Cursor.Format(Hub.StoreId, places));
-        json.Raw("}\n\n"u8);
-        await Sse.WriteAsync(json.WrittenMemory);
-    }
+    protected override void WriteFrom(JsonBuffer to) => to.Text(Cursor.Format(Hub.StoreId, places));
 
     /// <summary>An erasure ends no stream of all entities.</summary>
     protected override ValueTask WriteErasedAsync() => ValueTask.CompletedTask;
@@ -99,39 +80,34 @@ internal sealed class FeedSession(SubscriptionHub hub, FeedPlace[] places, strin
     /// <summary>True if the shard has nothing more.</summary>
     private async ValueTask<bool> ReadPageAsync(int shard)
     {
-        using var page = await Hub.ReadFeedAsync(shard, places[shard], PageEntries, PageBytes);
-        using var json = JsonBuffer.Rent();
-        for (var next = 0; next < page.Count && IsGoingOn;)
-        {
-            json.Clear();
-            var (to, sent) = Render(page, shard, next, json);
-            await Sse.WriteAsync(json.WrittenMemory);
-            SubscriptionMetrics.Sent.Add(sent);
-            next = to;
-        }
-
+        var page = await Hub.ReadFeedAsync(shard, places[shard], PageEntries, Pages.PageBytes);
+        var (next, isLast) = (page.Next, page.IsCaughtUp);
+        if (!await SendAsync(page, page.Count, (from, slice) => Render(page, shard, from, slice))) return false;
         if (!IsGoingOn) return true;
-        places[shard] = page.Next;
-        return page.IsCaughtUp;
+        places[shard] = next;
+        return isLast;
     }
 
-    private (int Next, int Sent) Render(FeedPage page, int shard, int from, JsonBuffer json)
+    private (int Next, int Sent) Render(FeedPage page, int shard, int from, JsonBuffer slice)
     {
         var sent = 0;
         var next = from;
-        for (; next < page.Count && json.Length < SseWriter.SliceBytes; next++)
+        for (; next < page.Count; next++)
         {
             var entry = page[next];
+            var isWanted = IsWanted(entry, shard);
+            if (isWanted && !HasRoom(slice, entry.Event.Fields)) break;
             places[shard] = entry.Place;
-            if (entry.Kind == FeedEntryKind.Fence || entry.Name is not { } name || !Filter.TakesKind(name.Utf8)) continue;
-            var life = new Life(shard, entry.Entity);
-            var recorded = entry.Event;
-            if (!Filter.Takes(recorded.Fields, name.Kind) || Hub.IsErased(life)) continue;
-            WriteId(json);
-            SseText.WriteEvent(json, recorded, life, name.Utf8);
+            if (!isWanted) continue;
+            WriteId(slice);
+            SseText.WriteEvent(slice, entry.Event, new Life(shard, entry.Entity), entry.Name!.Utf8);
             sent++;
         }
 
         return (next, sent);
     }
+
+    /// <summary>A fence has no name, and ends no stream of all entities.</summary>
+    private bool IsWanted(in FeedEntry entry, int shard) =>
+        entry.Name is { } name && Filter.TakesKind(name.Utf8) && Filter.Takes(entry.Event.Fields, name.Kind) && !Hub.IsErased(new Life(shard, entry.Entity));
 }

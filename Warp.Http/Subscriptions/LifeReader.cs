@@ -8,11 +8,10 @@ namespace Warp.Http.Subscriptions;
 internal sealed class LifeReader(Store store)
 {
     private const int PageEvents = 1000;
-    private const int PageBytes = 256 * 1024;
 
     /// <summary>A page of events from a seq on, empty if there are none; null if the life was erased.</summary>
     /// <exception cref="ShardUnavailableException">The shard is out of service.</exception>
-    public async ValueTask<HistoryPage?> ReadAsync(Life life, long from)
+    public async ValueTask<HistoryPage?> ReadAsync(Life life, long from, int bytesMax)
     {
         var shard = store.AllShards[life.Shard];
         if (shard.Tombstones.IsFenced(life.Number)) return null;
@@ -20,11 +19,11 @@ internal sealed class LifeReader(Store store)
         {
             // Looked at and read under one lease: after a look alone, a seal could move what was in memory into a run.
             using (var lease = shard.Views.Lease())
-                if (lease.View.FirstSeqInMemory(life.Number) <= from) return Read(lease.View, life, from);
+                if (lease.View.FirstSeqInMemory(life.Number) <= from) return Read(lease.View, life, from, bytesMax);
             return await store.Readers.RunAsync(() =>
             {
                 using var lease = shard.Views.Lease();
-                return Read(lease.View, life, from);
+                return Read(lease.View, life, from, bytesMax);
             });
         }
         catch (DamagedDataException damage)
@@ -46,6 +45,6 @@ internal sealed class LifeReader(Store store)
         });
     }
 
-    private static HistoryPage Read(View view, Life life, long from) =>
-        HistoryPage.Read(view, life.Number, from, view.LastSeq(life.Number), descending: false, PageEvents, PageBytes);
+    private static HistoryPage Read(View view, Life life, long from, int bytesMax) =>
+        HistoryPage.Read(view, life.Number, from, view.LastSeq(life.Number), descending: false, PageEvents, bytesMax);
 }

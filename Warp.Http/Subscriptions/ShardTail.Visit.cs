@@ -76,15 +76,30 @@ internal sealed partial class ShardTail
         }
     }
 
-    private void End(long entity)
+    /// <summary>
+    /// The entity was erased. Who waits for its name ends, too: where the life had no record, or has one that lies before this tail's place, no topic
+    /// has its number. A fence that comes by here is younger than whoever waits, for they were attached when the name had no tombstone.
+    /// </summary>
+    private void End(long entity, NameTag tag)
     {
         _names.Forget(entity);
-        if (!_topics.Remove(entity, out var topic)) return;
+        if (_topics.Remove(entity, out var topic)) End(topic);
+        foreach (var (name, awaited) in _awaited)
+        {
+            if (awaited.Tag != tag) continue;
+            _awaited.Remove(name);
+            End(awaited);
+            return;
+        }
+    }
+
+    private void End(EntityTopic topic)
+    {
         _attached -= topic.Subscribers.Count;
         foreach (var subscriber in topic.Subscribers)
         {
             subscriber.Topic = null;
-            subscriber.Stop(SubscriptionEnd.Erased);
+            End(subscriber, SubscriptionEnd.Erased);
         }
     }
 
@@ -126,6 +141,6 @@ internal sealed partial class ShardTail
     {
         public void VisitAppend(long entity, ReadOnlySpan<byte> name, in EntitySlice slice) => tail.Show(entity, name, slice);
 
-        public void VisitFence(long entity) => tail.End(entity);
+        public void VisitFence(long entity, NameTag tag) => tail.End(entity, tag);
     }
 }

@@ -21,10 +21,12 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
     private readonly Dictionary<byte[], EntityTopic> _awaited = new(Utf8Comparer.Instance);
     private readonly List<Subscriber> _ofAll = [];
     private readonly EntityNames _names = new(shard);
+    private readonly TaskCompletionSource<bool> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WakeBatch? _wakes; // gathered and taken under the gate
     private int _attached;
     private long _position;
     private bool _isRunning;
+    private Task _following = Task.CompletedTask; // under the gate: the last loop
 
     /// <summary>Up to here everything was pushed to who was attached.</summary>
     public long Position => Volatile.Read(ref _position);
@@ -51,7 +53,7 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
             var topic = number == 0 ? _awaited.GetValueOrDefault(name.Memory.ToArray()) : _topics.GetValueOrDefault(number);
             if (topic is null)
             {
-                topic = new EntityTopic(name, number) { IsRecreated = number != 0 && IsRecreated(name.Utf8, number) };
+                topic = new EntityTopic(name, store.TagOf(name.Utf8), number) { IsRecreated = number != 0 && IsRecreated(name.Utf8, number) };
                 if (number == 0) _awaited.Add(name.Memory.ToArray(), topic);
                 else _topics.Add(number, topic);
             }
@@ -84,6 +86,13 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
     public bool IsRecreated(ReadOnlySpan<byte> name, long number) =>
         shard.Tombstones.TryFind(store.TagOf(name), out var tombstone) && tombstone.Entity != number;
 
+    /// <summary>Ends whoever follows, and is over when no loop runs any more.</summary>
+    public Task StopAsync()
+    {
+        _stopped.TrySetResult(false);
+        lock (_gate) return _following;
+    }
+
     private void Forget(EntityTopic topic)
     {
         if (topic.Number == 0) _awaited.Remove(topic.Name.Memory.ToArray());
@@ -97,7 +106,7 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
         if (_isRunning) return;
         Volatile.Write(ref _position, feed.Watermark);
         _isRunning = true;
-        _ = Task.Run(() => FollowAsync(feed)); // ends by itself when nobody follows or the shard ends, and never throws
+        _following = Task.Run(() => FollowAsync(feed)); // ends when nobody follows, the shard ends or the service stops, and never throws
     }
 
     private async Task FollowAsync(CommitFeed feed)
@@ -106,7 +115,7 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
         {
             while (Step(feed))
             {
-                if (Position < feed.Watermark || await feed.WhenBeyond(Position)) continue;
+                if (Position < feed.Watermark || await await Task.WhenAny(feed.WhenBeyond(Position), _stopped.Task)) continue;
                 EndAll();
                 return;
             }
@@ -177,17 +186,21 @@ internal sealed partial class ShardTail(Store store, Shard shard, DeliveryLane l
 
     private void EndAll()
     {
-        List<Subscriber> all;
         WakeBatch? wakes;
         lock (_gate)
         {
             _isRunning = false;
-            all = TakeAll();
-            wakes = TakeWakes(); // of a step that failed half-way
+            foreach (var subscriber in TakeAll()) End(subscriber, SubscriptionEnd.ShardClosed);
+            wakes = TakeWakes(); // those of a step that failed half-way, too
         }
 
         Queue(wakes);
-        foreach (var subscriber in all) subscriber.Stop(SubscriptionEnd.ShardClosed);
+    }
+
+    private void End(Subscriber subscriber, SubscriptionEnd reason)
+    {
+        subscriber.Stop(reason, out var wake);
+        if (wake) WakeBatch.Add(ref _wakes, subscriber, lane);
     }
 
     private List<Subscriber> TakeAll()

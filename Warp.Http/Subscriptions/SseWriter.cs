@@ -21,6 +21,9 @@ internal sealed class SseWriter(PipeWriter pipe, TimeProvider time)
     /// <summary>True when nobody listens any more: what is written goes nowhere.</summary>
     public bool IsClosed { get; private set; }
 
+    /// <summary>What still goes into the slice that is being written.</summary>
+    public int Room => SliceBytes - _unflushed;
+
     public TimeSpan SilentFor => time.GetElapsedTime(Volatile.Read(ref _lastSent));
 
     /// <summary>How long the client has let a flush wait; zero if none does.</summary>

@@ -42,7 +42,7 @@ internal enum SubscriberTurn : byte
 /// <remarks>
 /// Any thread pushes, ends and asks for heartbeats; the session alone takes and waits. All state is under the gate; nothing is called and nothing
 /// runs under it. The waiting session is completed by <see cref="Wake"/>, which whoever took the wait away (push, end, heartbeat) calls once, or has
-/// called on the pool: never a tail itself, for the session goes on inline there.
+/// called on the pool: never a tail or a tick itself, for the session goes on inline there.
 /// </remarks>
 internal sealed class Subscriber(SubscriptionFilter filter, int eventsMax, int bytesMax) : IValueTaskSource
 {
@@ -130,31 +130,35 @@ internal sealed class Subscriber(SubscriptionFilter filter, int eventsMax, int b
         lock (_gate) BecomeLagging(out wake);
     }
 
-    /// <summary>Nothing more is to be sent but what the reason says. The first reason counts. The wake-up is queued.</summary>
-    public void Stop(SubscriptionEnd reason)
+    /// <summary>Nothing more is to be sent but what the reason says. The first reason counts.</summary>
+    /// <param name="wake">As of <see cref="TryPush"/>.</param>
+    public void Stop(SubscriptionEnd reason, out bool wake)
     {
-        bool wake;
         lock (_gate)
         {
+            wake = false;
             if (_end != SubscriptionEnd.None) return;
             _end = reason;
             Clear();
             wake = TakeWait();
         }
-
-        if (wake) QueueWake();
     }
 
-    public void HeartbeatDue()
+    /// <summary>Ends this one alone: its wake-up is a pool item. Who ends many gathers them.</summary>
+    public void Stop(SubscriptionEnd reason)
     {
-        bool wake;
+        Stop(reason, out var wake);
+        if (wake) ThreadPool.UnsafeQueueUserWorkItem(static s => s.Wake(), this, preferLocal: false);
+    }
+
+    /// <param name="wake">As of <see cref="TryPush"/>.</param>
+    public void HeartbeatDue(out bool wake)
+    {
         lock (_gate)
         {
             _heartbeatDue = true;
             wake = TakeWait();
         }
-
-        if (wake) QueueWake();
     }
 
     /// <summary>Session only.</summary>
@@ -201,8 +205,6 @@ internal sealed class Subscriber(SubscriptionFilter filter, int eventsMax, int b
 
     /// <summary>Runs the session on, here. Called once by whoever took its wait away.</summary>
     public void Wake() => _wake.SetResult(true);
-
-    public void QueueWake() => ThreadPool.UnsafeQueueUserWorkItem(static s => s.Wake(), this, preferLocal: false);
 
     void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
 

@@ -8,7 +8,7 @@ using Warp.Http.Storage;
 namespace Warp.Http.Subscriptions;
 
 /// <summary>All subscriptions of the service: a tail for each shard, the sessions that are open, and one tick for all of them.</summary>
-internal sealed class SubscriptionHub : IDisposable
+internal sealed partial class SubscriptionHub : IAsyncDisposable
 {
     private static readonly TimeSpan TickEvery = TimeSpan.FromSeconds(1);
 
@@ -17,12 +17,14 @@ internal sealed class SubscriptionHub : IDisposable
     private readonly Store _store;
     private readonly int _sessionsMax;
     private readonly DeliveryLane _lane;
+    private readonly ILogger _logger;
     private readonly ITimer _tick;
 
     public SubscriptionHub(
         Store store, EntityRegistry registry, IOptions<SubscriptionOptions> options, IOptions<Limits> limits, TimeProvider time, ILogger<SubscriptionHub> logger)
     {
         _store = store;
+        _logger = logger;
         _sessionsMax = limits.Value.Subscriptions;
         (Registry, Options, Time) = (registry, options.Value, time);
         Reader = new LifeReader(store);
@@ -66,6 +68,7 @@ internal sealed class SubscriptionHub : IDisposable
 
     public void Leave(SubscriptionSession session)
     {
+        session.Leave();
         lock (_gate) _sessions.Remove(session);
         SubscriptionMetrics.Open.Add(-1);
     }
@@ -112,7 +115,7 @@ internal sealed class SubscriptionHub : IDisposable
     {
         var isRecreated = actor is { Life: { IsNone: false } life } && TailOf(name).IsRecreated(name.Utf8, life.Number);
         var start = EntityStart.Of(actor?.Life ?? default, actor?.DurableSeq ?? 0, isRecreated, asked);
-        if (start.Resync is not EntityStart.Ahead || start.Life.IsNone) return start;
+        if (start.Resync is not ResyncReason.Ahead || start.Life.IsNone) return start;
 
         // The actor may have been passivated since it was found, and another gone on: what is stored decides.
         return EntityStart.Of(start.Life, await Reader.LastSeqAsync(start.Life), isRecreated, asked);
@@ -132,7 +135,7 @@ internal sealed class SubscriptionHub : IDisposable
             if (feed.Knows(places[i])) continue;
             var isAhead = places[i].Position > feed.Watermark;
             places[i] = FeedPlace.At(isAhead ? feed.Watermark : places[i].Position);
-            reason = isAhead ? FeedSession.Ahead : reason ?? FeedSession.Unknown;
+            reason = isAhead ? ResyncReason.Ahead : reason ?? ResyncReason.Unknown;
         }
 
         return reason;
@@ -147,9 +150,10 @@ internal sealed class SubscriptionHub : IDisposable
     /// <summary>Everything that is stored.</summary>
     public FeedPlace[] StartPlaces() => new FeedPlace[_store.Shards];
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
-        _tick.Dispose();
+        await _tick.DisposeAsync();
+        await Task.WhenAll(Tails.Select(tail => tail.StopAsync()));
         _lane.Dispose();
     }
 
@@ -164,6 +168,23 @@ internal sealed class SubscriptionHub : IDisposable
     {
         SubscriptionSession[] open;
         lock (_gate) open = [.. _sessions];
-        foreach (var session in open) session.Tick();
+        WakeBatch? wakes = null;
+        foreach (var session in open)
+        {
+            try
+            {
+                session.Tick(_lane, ref wakes);
+            }
+            catch (Exception e)
+            {
+                // The others are looked after all the same, and this one again at the next tick; out of here it would end the process.
+                LogTickFailed(_logger, e);
+            }
+        }
+
+        WakeBatch.Queue(ref wakes, _lane);
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "An event stream could not be looked after.")]
+    private static partial void LogTickFailed(ILogger logger, Exception e);
 }

@@ -85,6 +85,7 @@ internal sealed class FeedPage : IDisposable
     {
         _bytes.Dispose();
         _entries.Clear();
+        _entries.Capacity = 0; // whoever still refers to the page holds nothing by it
     }
 
     /// <summary>False if the page is full: then nothing was added. A page takes at least one entry.</summary>

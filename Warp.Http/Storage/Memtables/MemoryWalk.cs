@@ -8,7 +8,8 @@ internal interface IRecordVisitor
     /// <param name="name">The entity's name where this is its first record; else empty.</param>
     void VisitAppend(long entity, ReadOnlySpan<byte> name, in EntitySlice slice);
 
-    void VisitFence(long entity);
+    /// <param name="tag">Of the name that was erased.</param>
+    void VisitFence(long entity, NameTag tag);
 }
 
 /// <summary>Walks through the rows of memtables from a position on. Nothing is copied, and nothing is judged: what was erased since is shown, too.</summary>
@@ -65,7 +66,7 @@ internal static class MemoryWalk
             switch (record.Kind)
             {
                 case RecordKind.Fence:
-                    visitor.VisitFence(record.Entity);
+                    visitor.VisitFence(record.Entity, FenceBody.Read(record.Body).Tag);
                     break;
                 case RecordKind.Append:
                     visitor.VisitAppend(record.Entity, record.Name, new EntitySlice
